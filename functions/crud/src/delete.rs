@@ -1,0 +1,73 @@
+//! `DELETE /v1/secrets/{path}`
+
+use http::StatusCode;
+use mayfly::{
+    access::policy::Action,
+    app::App,
+    error::Error,
+    http::{asked::Asked, reply::Reply, target::Named},
+    secrets::{
+        locate::locate,
+        stored,
+        write::{self, Attempt, until_done},
+    },
+    store::schema::SecretRecord,
+};
+
+/// Marks for deletion, or with `force=true` removes for good. A base that others link to stays, force or not.
+pub(crate) async fn delete(app: &App, asked: &Asked) -> Result<Reply, Error> {
+    let target = Named::whole(&asked.path).target(&asked.query)?;
+    let force = asked.query.flag("force")?;
+    until_done(app, || async {
+        let located = locate(
+            app,
+            &asked.identity,
+            &target,
+            Action::Delete,
+            |_| Vec::new(),
+            |caller| {
+                asked.trail.acted_by(caller);
+            },
+        )
+        .await?;
+        let head = located.head()?;
+        if force {
+            remove(app, asked, head).await
+        } else {
+            mark(app, asked, head).await
+        }
+    })
+    .await
+}
+
+async fn remove(
+    app: &App,
+    asked: &Asked,
+    head: Option<SecretRecord>,
+) -> Result<Attempt<Reply>, Error> {
+    let now = app.clock.now();
+    let old = head
+        .filter(|record| !stored::is_over(record, now))
+        .ok_or(Error::NotFound)?;
+    match write::force_delete(app, &asked.trail, &old).await? {
+        Attempt::Done(()) => Ok(Attempt::Done(Reply::empty(StatusCode::NO_CONTENT))),
+        Attempt::Lost => Ok(Attempt::Lost),
+    }
+}
+
+/// Marking twice answers the same twice.
+async fn mark(
+    app: &App,
+    asked: &Asked,
+    head: Option<SecretRecord>,
+) -> Result<Attempt<Reply>, Error> {
+    let done = Error::MarkedForDeletion(stored::SECRET_WORD).to_string();
+    let old = match stored::live(head, app.clock.now()) {
+        Err(Error::MarkedForDeletion(_)) => return Ok(Attempt::Done(Reply::message(&done))),
+        other => other?,
+    };
+    match write::soft_delete(app, &asked.trail, &old).await? {
+        Attempt::Done(()) => Ok(Attempt::Done(Reply::message(&done))),
+        Attempt::Lost => Ok(Attempt::Lost),
+    }
+}

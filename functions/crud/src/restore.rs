@@ -1,0 +1,53 @@
+//! `PUT /v1/secrets/{path}/restore`
+
+use http::StatusCode;
+use mayfly::{
+    access::policy::Action,
+    app::App,
+    error::Error,
+    http::{asked::Asked, reply::Reply},
+    secrets::{
+        locate::{Target, locate},
+        stored,
+        write::{self, Attempt, until_done},
+    },
+    store::schema::SecretRecord,
+};
+
+use crate::create::check_result;
+
+/// Brings a soft-deleted secret back as it was. Answers 200 without a body: the DSV command line prints what it gets.
+pub(crate) async fn restore(app: &App, asked: &Asked, target: &Target) -> Result<Reply, Error> {
+    until_done(app, || async {
+        let located = locate(
+            app,
+            &asked.identity,
+            target,
+            Action::Delete,
+            |_| Vec::new(),
+            |caller| {
+                asked.trail.acted_by(caller);
+            },
+        )
+        .await?;
+        let old = marked(app, located.head()?)?;
+        let content = stored::open(&app.sealer, &old).await?;
+        let kept = old.link.as_ref();
+        let tie = check_result(app, &located.caller, &old, &content, kept, &located.items).await?;
+        match write::restore(app, &asked.trail, &old, &content, tie.as_ref()).await? {
+            Attempt::Done(()) => Ok(Attempt::Done(Reply::empty(StatusCode::OK))),
+            Attempt::Lost => Ok(Attempt::Lost),
+        }
+    })
+    .await
+}
+
+fn marked(app: &App, head: Option<SecretRecord>) -> Result<SecretRecord, Error> {
+    match head {
+        Some(record) if record.deleted_at.is_none() => Err(Error::Refused(
+            "the secret is not marked for deletion".to_owned(),
+        )),
+        Some(record) if !stored::is_over(&record, app.clock.now()) => Ok(record),
+        _ => Err(Error::NotFound),
+    }
+}

@@ -1,0 +1,101 @@
+//! Direct invocation: `{"path": "…", "version"?: …}` as the principal that the invoked alias is mapped to.
+
+use std::sync::Arc;
+
+use mayfly::{
+    access::{caller::Identity, policy::Action},
+    app::App,
+    audit::Trail,
+    clock::BoxFuture,
+    domain::sensitive::Sensitive,
+    error::Error,
+    http::{asked::settle, lambda::Direct, reply::Reply, wire},
+    secrets::{
+        locate::{Target, locate},
+        stored,
+    },
+    store::schema::{Key, SecretRecord},
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::read::{self, Read};
+
+/// The payload. Anything else in it is refused, so that a typo does not read another version than was meant.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Payload {
+    path: String,
+    version: Option<u64>,
+}
+
+/// Answers a direct invocation with the secret, as `GET` would. Who invokes an alias that is mapped to no principal is
+/// refused: IAM says who may invoke, the map says as whom.
+pub fn invoke(app: Arc<App>, direct: Direct) -> BoxFuture<'static, Result<Value, Error>> {
+    Box::pin(async move { invoked(&app, direct).await })
+}
+
+async fn invoked(app: &App, direct: Direct) -> Result<Value, Error> {
+    let principal = direct.principal.ok_or(Error::Forbidden)?;
+    let payload: Payload = serde_json::from_value(direct.payload).map_err(|_| {
+        Error::invalid(
+            "payload",
+            "must be {\"path\": \"…\"}, with a whole number \"version\" if wanted",
+        )
+    })?;
+    let target: Target = payload.path.parse().map(Target::Path)?;
+    let source = direct
+        .alias
+        .map(|alias| format!("alias:{alias}"))
+        .unwrap_or_default();
+    let trail = Trail::new(
+        direct.request_id,
+        "INVOKE",
+        format!("secrets:{target}"),
+        source,
+    );
+    let identity = Identity::Alias(principal);
+    let read = match payload.version {
+        None => read::read(app, &identity, &trail, &target, false).await,
+        Some(version) => version_of(app, &identity, &trail, &target, version).await,
+    };
+    let (reply, body) =
+        match read.and_then(|read| wire::secret(&read.description, Some(&read.data))) {
+            Ok(body) => (Ok(Reply::empty(http::StatusCode::OK)), Some(body)),
+            Err(error) => (Err(error), None),
+        };
+    settle(app, &trail, reply).await?;
+    let body = body.unwrap_or_else(|| Sensitive::new("null".to_owned()));
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "reply: the mapped principal may read this secret"
+    )]
+    serde_json::from_str(body.expose()).map_err(|error| Error::internal(error.to_string()))
+}
+
+/// One version as it was stored.
+async fn version_of(
+    app: &App,
+    identity: &Identity,
+    trail: &Trail,
+    target: &Target,
+    version: u64,
+) -> Result<Read, Error> {
+    let known = |caller: &_| trail.acted_by(caller);
+    let located = locate(app, identity, target, Action::Read, |_| Vec::new(), known).await?;
+    let head = stored::live(located.head()?, app.clock.now())?;
+    let record = if head.version == version {
+        head
+    } else {
+        let key = Key::version(&head.path, head.id, version);
+        app.table
+            .get::<SecretRecord>(&key)
+            .await?
+            .ok_or(Error::NotFound)?
+    };
+    let content = stored::open(&app.sealer, &record).await?;
+    Ok(Read {
+        description: stored::describe(&record)?,
+        data: content.data,
+    })
+}

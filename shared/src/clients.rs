@@ -1,0 +1,134 @@
+//! The AWS clients of a process: one connection pool, one TLS stack, no credential chain to probe.
+
+use std::{sync::Arc, time::Duration};
+
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Region, SharedHttpClient, retry::RetryConfig, timeout::TimeoutConfig,
+};
+use aws_smithy_http_client::{
+    Builder,
+    tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode},
+};
+
+use crate::{
+    clock::Clock,
+    config::{AwsAccess, Endpoints},
+    error::Error,
+    provider::aws::Sts,
+    seal::Kms,
+};
+
+/// The roots that AWS's own endpoints chain to. Parsing the system's whole bundle would take longer than everything
+/// else at a cold start together.
+const AMAZON_ROOTS: &[u8] = include_bytes!("roots/amazon.pem");
+
+/// An HTTPS client that trusts Amazon's roots only.
+pub fn https() -> Result<SharedHttpClient, Error> {
+    with_trust(
+        TrustStore::empty()
+            .with_native_roots(false)
+            .with_pem_certificate(AMAZON_ROOTS),
+    )
+}
+
+/// An HTTPS client that trusts what this machine trusts.
+pub fn https_with_system_roots() -> Result<SharedHttpClient, Error> {
+    with_trust(TrustStore::default())
+}
+
+fn with_trust(trust: TrustStore) -> Result<SharedHttpClient, Error> {
+    let context = TlsContext::builder()
+        .with_trust_store(trust)
+        .build()
+        .map_err(|error| Error::internal(format!("TLS: {error}")))?;
+    Ok(Builder::new()
+        .tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc))
+        .tls_context(context)
+        .build_https())
+}
+
+/// DynamoDB. A read takes milliseconds; what takes seconds is better tried again.
+pub fn dynamodb(
+    http: SharedHttpClient,
+    aws: &AwsAccess,
+    endpoints: &Endpoints,
+) -> aws_sdk_dynamodb::Client {
+    let mut config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(http)
+        .region(Region::new(aws.region.clone()))
+        .credentials_provider(credentials(aws))
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(4)
+                .with_initial_backoff(Duration::from_millis(25)),
+        )
+        .timeout_config(timeouts(Duration::from_secs(3), Duration::from_secs(10)));
+    config.set_endpoint_url(endpoints.dynamodb.clone());
+    aws_sdk_dynamodb::Client::from_conf(config.build())
+}
+
+/// KMS as the key wrapper.
+pub fn kms(http: SharedHttpClient, aws: &AwsAccess, endpoints: &Endpoints, key: &str) -> Kms {
+    let mut config = aws_sdk_kms::Config::builder()
+        .behavior_version(aws_sdk_kms::config::BehaviorVersion::latest())
+        .http_client(http)
+        .region(Region::new(aws.region.clone()))
+        .credentials_provider(credentials(aws))
+        .timeout_config(timeouts(Duration::from_secs(3), Duration::from_secs(8)));
+    config.set_endpoint_url(endpoints.kms.clone());
+    Kms::new(
+        aws_sdk_kms::Client::from_conf(config.build()),
+        key.to_owned(),
+    )
+}
+
+/// STS. Every call brings the base secret's own keys and region, so identities are not cached: the cache would grow
+/// with every base.
+pub fn sts(
+    http: SharedHttpClient,
+    region: &str,
+    endpoints: &Endpoints,
+    clock: Arc<dyn Clock>,
+) -> Sts {
+    let mut config = aws_sdk_sts::Config::builder()
+        .behavior_version(aws_sdk_sts::config::BehaviorVersion::latest())
+        .http_client(http)
+        .region(Region::new(region.to_owned()))
+        .identity_cache(aws_sdk_sts::config::IdentityCache::no_cache())
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(3)
+                .with_initial_backoff(Duration::from_millis(200)),
+        )
+        .timeout_config(timeouts(Duration::from_secs(5), Duration::from_secs(12)));
+    config.set_endpoint_url(endpoints.sts.clone());
+    Sts::new(aws_sdk_sts::Client::from_conf(config.build()), clock)
+}
+
+fn timeouts(attempt: Duration, whole: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(whole)
+        .build()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "provider: the function's own keys sign its calls"
+)]
+fn credentials(aws: &AwsAccess) -> Credentials {
+    let token = aws
+        .session_token
+        .as_ref()
+        .map(|token| token.expose().to_owned());
+    Credentials::new(
+        aws.access_key.expose(),
+        aws.secret_key.expose(),
+        token,
+        None,
+        "environment",
+    )
+}

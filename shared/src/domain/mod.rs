@@ -1,0 +1,12 @@
+//! What a vault is about, free of I/O, of async and of any cloud's or HTTP's types.
+
+pub mod attributes;
+pub mod cloud;
+pub mod data;
+pub mod json;
+pub mod link;
+pub mod path;
+pub mod principal;
+pub mod secret;
+pub mod sensitive;
+pub mod ttl;

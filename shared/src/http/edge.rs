@@ -1,0 +1,154 @@
+//! `Edge`: what every request passes on its way in and out, whatever carries it.
+
+use std::sync::Arc;
+
+use axum::{Router, body::Body, response::Response};
+use http::{Method, Request, Uri, uri::PathAndQuery};
+use tower::ServiceExt;
+
+use crate::{
+    app::App,
+    audit::Trail,
+    error::{Error, chain},
+    http::{
+        error::{Failed, reply},
+        path::{EdgePath, RawPath},
+    },
+};
+
+/// What the carrier knows of a request beside HTTP.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Names the request in logs, records and answers.
+    pub request_id: String,
+    /// The address that the carrier saw; never taken from a header.
+    pub source: String,
+    /// The path before anyone else touched it.
+    pub path: RawPath,
+}
+
+/// A request past the edge: the extension that handlers find.
+#[derive(Debug, Clone)]
+pub struct Arrived {
+    /// The one path that is routed, authorised and stored.
+    pub path: EdgePath,
+    request_id: String,
+    source: String,
+}
+
+impl Arrived {
+    /// The trail of this request.
+    pub fn trail(&self, method: &Method) -> Trail {
+        Trail::new(
+            self.request_id.clone(),
+            word(method),
+            self.path.audited(),
+            self.source.clone(),
+        )
+    }
+}
+
+/// A function's router with everything around it.
+#[derive(Clone)]
+pub struct Edge {
+    router: Router,
+    app: Arc<App>,
+}
+
+impl Edge {
+    /// Puts the edge around `router`.
+    pub fn new(router: Router, app: Arc<App>) -> Self {
+        Self { router, app }
+    }
+
+    /// Answers a request. Errors are worded and logged here, once; branch keys are renewed beside it when due.
+    pub async fn handle(&self, request: Request<Body>, arrival: Arrival) -> Response {
+        let started = self.app.clock.now();
+        let method = request.method().clone();
+        let response = self
+            .app
+            .sealer
+            .keys()
+            .beside(self.route(request, &arrival))
+            .await;
+        let failed = response.extensions().get::<Failed>().cloned();
+        let response = failed
+            .as_ref()
+            .map_or(response, |failed| reply(&failed.0, &arrival.request_id));
+        let millis = (self.app.clock.now() - started).whole_milliseconds();
+        let status = response.status().as_u16();
+        let (request_id, method) = (arrival.request_id.as_str(), method.as_str());
+        match failed {
+            Some(failed) if status >= 500 => {
+                tracing::error!(
+                    request_id,
+                    method,
+                    status,
+                    millis,
+                    error = chain(&*failed.0),
+                    "answered"
+                );
+            }
+            _ => tracing::info!(request_id, method, status, millis, "answered"),
+        }
+        response
+    }
+
+    async fn route(&self, request: Request<Body>, arrival: &Arrival) -> Response {
+        match prepare(request, arrival) {
+            Ok(request) => match self.router.clone().oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+            Err(error) => axum::response::IntoResponse::into_response(error),
+        }
+    }
+}
+
+/// Puts the one path in the request line and in the extensions.
+fn prepare(mut request: Request<Body>, arrival: &Arrival) -> Result<Request<Body>, Error> {
+    let path = EdgePath::new(&arrival.path)?;
+    let line = match request.uri().query() {
+        Some(query) => format!("{}?{query}", path.encoded()),
+        None => path.encoded(),
+    };
+    let line: PathAndQuery = line
+        .parse()
+        .map_err(|_| Error::invalid("path", "cannot be a URL"))?;
+    *request.uri_mut() = Uri::from(line);
+    request.extensions_mut().insert(Arrived {
+        path,
+        request_id: arrival.request_id.clone(),
+        source: arrival.source.clone(),
+    });
+    Ok(request)
+}
+
+/// The method as records write it.
+fn word(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "DELETE" => "DELETE",
+        "PATCH" => "PATCH",
+        _ => "OTHER",
+    }
+}
+
+/// What a router answers to a path that is not its own.
+pub async fn no_route() -> Error {
+    Error::NoRoute
+}
+
+/// What a router answers to a method that a path does not take.
+pub async fn no_method() -> Response {
+    let body = serde_json::json!({"code": 405, "message": "this path does not take that method"})
+        .to_string();
+    let headers = [(http::header::CONTENT_TYPE, "application/json")];
+    axum::response::IntoResponse::into_response((
+        http::StatusCode::METHOD_NOT_ALLOWED,
+        headers,
+        body,
+    ))
+}

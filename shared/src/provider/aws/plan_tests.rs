@@ -1,0 +1,319 @@
+//! Every bound of a dynamic AWS secret, right and wrong.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::domain::data::SecretData;
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/reader";
+const POLICY: &str = "arn:aws:iam::aws:policy/ReadOnlyAccess";
+
+fn attributes(value: &Value) -> Attributes {
+    Attributes::new(value.as_object().unwrap().clone())
+}
+
+fn base_with(data: &Value, bounds: &Value) -> Base {
+    let data: SecretData = serde_json::from_value(data.clone())
+        .unwrap_or_else(|_| serde_json::from_str(&data.to_string()).unwrap());
+    Base {
+        data,
+        attributes: attributes(bounds),
+        modified: OffsetDateTime::UNIX_EPOCH,
+    }
+}
+
+fn long_term() -> Value {
+    json!({"accessKey": "AKIAEXAMPLE", "secretKey": "s", "region": "us-east-1"})
+}
+
+fn temporary() -> Value {
+    json!({"accessKey": "ASIAEXAMPLE", "secretKey": "s", "sessionToken": "t", "region": "us-east-1"})
+}
+
+fn assume(more: &Value) -> Value {
+    with(json!({"providerType": "assumeRole", "roleArn": ROLE}), more)
+}
+
+fn federate(more: &Value) -> Value {
+    with(
+        json!({"providerType": "federate", "policyArn": POLICY}),
+        more,
+    )
+}
+
+fn with(mut value: Value, more: &Value) -> Value {
+    for (key, one) in more.as_object().unwrap() {
+        value[key] = one.clone();
+    }
+    value
+}
+
+fn plan_as(
+    dynamic: &Value,
+    data: &Value,
+    bounds: &Value,
+    right: LinkRight,
+) -> Result<Plan, String> {
+    Plan::new(&attributes(dynamic), &base_with(data, bounds), right)
+        .map_err(|error| error.to_string())
+}
+
+fn plan(dynamic: &Value, bounds: &Value) -> Result<Plan, String> {
+    plan_as(dynamic, &long_term(), bounds, LinkRight::Read)
+}
+
+/// The field that the refusal names.
+fn refused(result: Result<Plan, String>) -> String {
+    result.unwrap_err().split(": ").next().unwrap().to_owned()
+}
+
+#[test]
+fn the_default_ttl_is_a_quarter_of_an_hour() {
+    assert_eq!(
+        plan(&assume(&json!({})), &json!({})).unwrap().ttl.seconds(),
+        900
+    );
+}
+
+#[test]
+fn a_ttl_below_what_sts_mints_says_why() {
+    for ttl in [1, 899] {
+        let text = plan(&assume(&json!({ "ttl": ttl })), &json!({})).unwrap_err();
+        assert!(
+            text.contains("at least 900") && text.contains("STS"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_ttl_over_the_longest_session_is_refused() {
+    let ttl = |seconds: u64| json!({ "ttl": seconds });
+    assert!(plan(&assume(&ttl(43_200)), &json!({})).is_ok());
+    assert!(plan(&assume(&ttl(43_201)), &json!({})).is_err());
+    assert!(plan(&federate(&ttl(129_600)), &json!({})).is_ok());
+    assert!(plan(&federate(&ttl(129_601)), &json!({})).is_err());
+    let chained = |seconds| {
+        plan_as(
+            &assume(&ttl(seconds)),
+            &temporary(),
+            &json!({}),
+            LinkRight::Read,
+        )
+    };
+    assert!(chained(3_600).is_ok());
+    assert!(chained(3_601).unwrap_err().contains("temporary key"));
+}
+
+#[test]
+fn a_federation_needs_a_policy_and_a_long_term_key() {
+    assert_eq!(
+        refused(plan(&json!({"providerType": "federate"}), &json!({}))),
+        "attributes.policyArn"
+    );
+    let text = plan_as(
+        &federate(&json!({})),
+        &temporary(),
+        &json!({}),
+        LinkRight::Read,
+    )
+    .unwrap_err();
+    assert!(text.contains("long-term"), "{text}");
+}
+
+#[test]
+fn a_federation_refuses_what_only_a_role_has() {
+    for name in ["roleArn", "externalId", "sourceIdentity"] {
+        let field = refused(plan(&federate(&json!({ name: "xx" })), &json!({})));
+        assert_eq!(field, format!("attributes.{name}"));
+    }
+}
+
+#[test]
+fn each_bad_attribute_is_named() {
+    for (more, field) in [
+        (json!({"providerType": "sts"}), "attributes.providerType"),
+        (json!({"providerType": null}), "attributes.providerType"),
+        (json!({"roleArn": null}), "attributes.roleArn"),
+        (
+            json!({"roleArn": "arn:aws:iam::1:role/x"}),
+            "attributes.roleArn",
+        ),
+        (
+            json!({"roleArn": "arn:aws-cn:iam::123456789012:role/x"}),
+            "attributes.roleArn",
+        ),
+        (json!({"policyArn": 7}), "attributes.policyArn"),
+        (json!({"policyArn": "x"}), "attributes.policyArn"),
+        (json!({"policyArns": "x"}), "attributes.policyArns"),
+        (json!({"policyArns": [7]}), "attributes.policyArns"),
+        (
+            json!({"policyArns": (0..11).map(|n| format!("{POLICY}{n}")).collect::<Vec<_>>()}),
+            "attributes.policyArns",
+        ),
+        (json!({"externalId": 7}), "attributes.externalId"),
+        (json!({"externalId": "x"}), "attributes.externalId"),
+        (json!({"externalId": "a b"}), "attributes.externalId"),
+        (json!({"sourceIdentity": "me"}), "attributes.sourceIdentity"),
+        (json!({"sessionTags": []}), "attributes.sessionTags"),
+        (json!({"sessionTags": {"a": 1}}), "attributes.sessionTags"),
+        (json!({"sessionTags": {"": "x"}}), "attributes.sessionTags"),
+        (
+            json!({"sessionTags": {"aws:x": "x"}}),
+            "attributes.sessionTags",
+        ),
+        (
+            json!({"sessionTags": {"a": "x".repeat(257)}}),
+            "attributes.sessionTags",
+        ),
+        (json!({"policy": 7}), "attributes.policy"),
+        (json!({"ttl": "900"}), "attributes.ttl"),
+    ] {
+        assert_eq!(refused(plan(&assume(&more), &json!({}))), field, "{more}");
+    }
+}
+
+#[test]
+fn a_base_that_cannot_mint_is_named() {
+    for (data, field) in [
+        (json!({}), "data.accessKey"),
+        (json!({"accessKey": "a"}), "data.secretKey"),
+        (
+            json!({"accessKey": "a", "secretKey": 7, "region": "us-east-1"}),
+            "data.secretKey",
+        ),
+        (json!({"accessKey": "a", "secretKey": "s"}), "data.region"),
+        (
+            json!({"accessKey": "a", "secretKey": "s", "region": "mars-1"}),
+            "data.region",
+        ),
+        (
+            json!({"accessKey": "ASIAX", "secretKey": "s", "region": "us-east-1"}),
+            "data.sessionToken",
+        ),
+    ] {
+        assert_eq!(
+            refused(plan_as(
+                &assume(&json!({})),
+                &data,
+                &json!({}),
+                LinkRight::Read
+            )),
+            field,
+            "{data}"
+        );
+    }
+    for name in [
+        "maxTtl",
+        "allowedRoleArns",
+        "allowedPolicyArns",
+        "allowedSessionTags",
+        "externalId",
+    ] {
+        let base = base_with(&long_term(), &json!({ name: true }));
+        let text = check_base(&base).unwrap_err().to_string();
+        assert!(text.starts_with(&format!("attributes.{name}: ")), "{text}");
+    }
+}
+
+#[test]
+fn bounds_refuse_and_never_clamp() {
+    let max = json!({"maxTtl": 1000});
+    assert!(plan(&assume(&json!({"ttl": 1000})), &max).is_ok());
+    assert_eq!(
+        refused(plan(&assume(&json!({"ttl": 1001})), &max)),
+        "attributes.ttl"
+    );
+    assert!(
+        plan(&assume(&json!({})), &json!({"maxTtl": 600})).is_err(),
+        "the default is bounded too"
+    );
+
+    assert!(plan(&assume(&json!({})), &json!({"allowedRoleArns": [ROLE]})).is_ok());
+    assert_eq!(
+        refused(plan(&assume(&json!({})), &json!({"allowedRoleArns": []}))),
+        "attributes.roleArn"
+    );
+
+    let policies = json!({"allowedPolicyArns": [POLICY]});
+    assert!(plan(&federate(&json!({})), &policies).is_ok());
+    let other = json!({"policyArns": ["arn:aws:iam::aws:policy/AdministratorAccess"]});
+    assert_eq!(
+        refused(plan(&federate(&other), &policies)),
+        "attributes.policyArn"
+    );
+    assert_eq!(
+        refused(plan(&assume(&json!({})), &policies)),
+        "attributes.policyArn",
+        "a role session is cut too"
+    );
+    let allow = json!({"policy": {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}, "policyArn": null});
+    assert!(
+        plan(&federate(&allow), &policies).is_err(),
+        "an inline Allow would escape the list"
+    );
+
+    let tags = json!({"allowedSessionTags": {"team": ["a", "b"], "any": "*"}});
+    assert!(
+        plan(
+            &assume(&json!({"sessionTags": {"team": "a", "any": "x"}})),
+            &tags
+        )
+        .is_ok()
+    );
+    for bad in [json!({"team": "c"}), json!({"other": "a"})] {
+        let field = refused(plan(&assume(&json!({ "sessionTags": bad })), &tags));
+        assert_eq!(field, "attributes.sessionTags");
+    }
+}
+
+#[test]
+fn whoever_may_only_assign_gets_only_what_a_bound_lists() {
+    let assigned =
+        |dynamic: &Value, bounds: &Value| plan_as(dynamic, &long_term(), bounds, LinkRight::Assign);
+    assert_eq!(
+        refused(assigned(&assume(&json!({})), &json!({}))),
+        "attributes.roleArn"
+    );
+    assert!(assigned(&assume(&json!({})), &json!({"allowedRoleArns": [ROLE]})).is_ok());
+    assert_eq!(
+        refused(assigned(&federate(&json!({})), &json!({}))),
+        "attributes.policyArn"
+    );
+    assert!(
+        assigned(
+            &federate(&json!({})),
+            &json!({"allowedPolicyArns": [POLICY]})
+        )
+        .is_ok()
+    );
+    let tagged = assume(&json!({"sessionTags": {"team": "a"}}));
+    assert_eq!(
+        refused(assigned(&tagged, &json!({"allowedRoleArns": [ROLE]}))),
+        "attributes.sessionTags"
+    );
+}
+
+#[test]
+fn the_bases_external_id_wins() {
+    let plan = plan(
+        &assume(&json!({"externalId": "mine"})),
+        &json!({"externalId": "theirs"}),
+    )
+    .unwrap();
+    let Call::AssumeRole { external_id, .. } = plan.call else {
+        panic!("assumes a role")
+    };
+    assert_eq!(external_id.as_deref(), Some("theirs"));
+}
+
+#[test]
+fn unknown_attributes_are_ignored() {
+    assert!(
+        plan(
+            &assume(&json!({"costCenter": 7, "owner": {"team": "x"}})),
+            &json!({"color": "red"})
+        )
+        .is_ok()
+    );
+}

@@ -1,0 +1,245 @@
+//! The two STS calls, over one connection pool for all base secrets.
+
+use std::{sync::Arc, time::Duration};
+
+use aws_credential_types::Credentials;
+use aws_sdk_sts::{
+    Client,
+    config::Region,
+    error::{ProvideErrorMetadata, SdkError},
+    primitives::DateTime,
+    types::{PolicyDescriptorType, Tag},
+};
+use time::OffsetDateTime;
+
+use crate::{
+    audit::Issuance,
+    clock::{Clock, wire_seconds},
+    domain::{data::SecretData, principal::Principal, sensitive::Sensitive},
+    error::Error,
+    provider::{
+        Minted,
+        aws::{
+            error::{Class, classify, failed},
+            plan::{Call, Plan},
+        },
+    },
+};
+
+/// A key younger than this may not be known everywhere in AWS yet.
+const NEW_KEY: time::Duration = time::Duration::minutes(1);
+/// How often, and how far apart, a new key is tried again.
+const NEW_KEY_TRIES: u32 = 3;
+const NEW_KEY_PAUSE: Duration = Duration::from_secs(1);
+/// How much the two clocks may differ before a granted lifetime counts as another than the one asked for, in seconds.
+const SKEW: i64 = 60;
+
+/// AWS STS.
+pub struct Sts {
+    client: Client,
+    clock: Arc<dyn Clock>,
+}
+
+/// What both calls answer.
+struct Granted {
+    access_key: Sensitive,
+    secret_key: Sensitive,
+    session_token: Sensitive,
+    expiration: OffsetDateTime,
+}
+
+impl Sts {
+    /// STS behind `client`, which must not cache identities: every base secret is another one.
+    pub fn new(client: Client, clock: Arc<dyn Clock>) -> Self {
+        Self { client, clock }
+    }
+
+    /// Mints. A base key that AWS does not know is tried again for a moment if it has just been written.
+    pub(crate) async fn mint(
+        &self,
+        plan: &Plan,
+        issuance: &Issuance,
+        caller: &Principal,
+    ) -> Result<Minted, Error> {
+        let mut tries = NEW_KEY_TRIES;
+        loop {
+            let result = match &plan.call {
+                Call::AssumeRole { .. } => self.assume_role(plan, issuance, caller).await,
+                Call::FederationToken => self.federation_token(plan, issuance).await,
+            };
+            let is_new = self.clock.now() - plan.base_modified < NEW_KEY;
+            match result {
+                Ok(granted) => return Ok(granted.minted(plan, issuance)),
+                Err(Failure {
+                    class: Class::UnknownKey,
+                    ..
+                }) if is_new && tries > 0 => {
+                    tries -= 1;
+                    self.clock.sleep(NEW_KEY_PAUSE).await;
+                }
+                Err(failure) => return Err(failure.error),
+            }
+        }
+    }
+
+    async fn assume_role(
+        &self,
+        plan: &Plan,
+        issuance: &Issuance,
+        caller: &Principal,
+    ) -> Result<Granted, Failure> {
+        let Call::AssumeRole {
+            role_arn,
+            external_id,
+            source_identity,
+        } = &plan.call
+        else {
+            return Err(Failure::ours("not a plan to assume a role"));
+        };
+        // Leads a line in CloudTrail back to the caller and to the audit record: 34 + 1 + 26 of 64 characters.
+        let session_name = format!("{}.{}", caller.cleaned(34), issuance.id);
+        let answer = self
+            .client
+            .assume_role()
+            .role_arn(role_arn)
+            .role_session_name(session_name)
+            .duration_seconds(seconds(plan))
+            .set_external_id(external_id.clone())
+            .set_source_identity(source_identity.then(|| caller.cleaned(64)))
+            .set_policy(plan.policy.as_ref().map(|policy| policy.text.clone()))
+            .set_policy_arns(policies(plan))
+            .set_tags(tags(plan)?)
+            .customize()
+            .config_override(with_keys_of(plan))
+            .send()
+            .await
+            .map_err(|error| Failure::from_sdk("AssumeRole", error))?;
+        Granted::from_answer(answer.credentials)
+    }
+
+    async fn federation_token(&self, plan: &Plan, issuance: &Issuance) -> Result<Granted, Failure> {
+        let answer = self
+            .client
+            .get_federation_token()
+            .name(format!("mf-{}", issuance.id))
+            .duration_seconds(seconds(plan))
+            .set_policy(plan.policy.as_ref().map(|policy| policy.text.clone()))
+            .set_policy_arns(policies(plan))
+            .set_tags(tags(plan)?)
+            .customize()
+            .config_override(with_keys_of(plan))
+            .send()
+            .await
+            .map_err(|error| Failure::from_sdk("GetFederationToken", error))?;
+        Granted::from_answer(answer.credentials)
+    }
+}
+
+struct Failure {
+    class: Class,
+    error: Error,
+}
+
+impl Failure {
+    fn ours(what: &str) -> Self {
+        Self {
+            class: Class::Refused,
+            error: Error::internal(what),
+        }
+    }
+
+    fn from_sdk<E, R>(action: &'static str, error: SdkError<E, R>) -> Self
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+        R: std::fmt::Debug + Send + Sync + 'static,
+    {
+        Self {
+            class: classify(error.code()),
+            error: failed(action, error),
+        }
+    }
+}
+
+impl Granted {
+    fn from_answer(credentials: Option<aws_sdk_sts::types::Credentials>) -> Result<Self, Failure> {
+        let granted = credentials.ok_or_else(|| Failure::ours("STS answered no credentials"))?;
+        let expiration = OffsetDateTime::from_unix_timestamp(DateTime::secs(&granted.expiration))
+            .map_err(|_| Failure::ours("STS answered no expiration"))?;
+        Ok(Self {
+            access_key: Sensitive::new(granted.access_key_id),
+            secret_key: Sensitive::new(granted.secret_access_key),
+            session_token: Sensitive::new(granted.session_token),
+            expiration,
+        })
+    }
+
+    /// The wire form. `ttl` is what was granted: a difference of a few seconds to what was asked is the clocks'.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "reply: the minted credential is what the reader asked for"
+    )]
+    fn minted(self, plan: &Plan, issuance: &Issuance) -> Minted {
+        let asked = i64::from(plan.ttl.seconds());
+        let granted = (self.expiration - issuance.started).whole_seconds();
+        let ttl = if (granted - asked).abs() <= SKEW {
+            asked
+        } else {
+            granted
+        };
+        let text = serde_json::json!({
+            "accessKey": self.access_key.expose(),
+            "secretKey": self.secret_key.expose(),
+            "sessionToken": self.session_token.expose(),
+            "expiration": wire_seconds(self.expiration),
+            "ttl": ttl,
+        });
+        Minted {
+            data: SecretData::from_stored(Sensitive::new(text.to_string())),
+        }
+    }
+}
+
+fn seconds(plan: &Plan) -> i32 {
+    i32::try_from(plan.ttl.seconds()).unwrap_or(i32::MAX)
+}
+
+fn policies(plan: &Plan) -> Option<Vec<PolicyDescriptorType>> {
+    let arns = plan
+        .policy_arns
+        .iter()
+        .map(|arn| PolicyDescriptorType::builder().arn(arn).build());
+    Some(arns.collect::<Vec<_>>()).filter(|arns| !arns.is_empty())
+}
+
+fn tags(plan: &Plan) -> Result<Option<Vec<Tag>>, Failure> {
+    let tags = plan
+        .session_tags
+        .iter()
+        .map(|(key, value)| Tag::builder().key(key).value(value).build());
+    let tags = tags
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| Failure::ours("a session tag without a key"))?;
+    Ok(Some(tags).filter(|tags| !tags.is_empty()))
+}
+
+/// The base secret's own keys and region for this one call; the connections stay shared.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "provider: the base credential signs the call"
+)]
+fn with_keys_of(plan: &Plan) -> aws_sdk_sts::config::Builder {
+    let credential = &plan.credential;
+    let keys = Credentials::new(
+        credential.access_key.expose(),
+        credential.secret_key.expose(),
+        credential
+            .session_token
+            .as_ref()
+            .map(|token| token.expose().to_owned()),
+        None,
+        "base secret",
+    );
+    aws_sdk_sts::Config::builder()
+        .credentials_provider(keys)
+        .region(Region::from_static(credential.region.name))
+}

@@ -1,0 +1,137 @@
+//! Tying a dynamic secret to its base, and checking the tie.
+//!
+//! Linking is delegation: whoever reads the dynamic secret uses the base without a right on it. So the rule is applied
+//! to the resulting head of every write, and what it found is checked again inside the write's transaction and at
+//! every read.
+
+use crate::{
+    access::{
+        caller::Caller,
+        policy::{Action, secret_resource},
+    },
+    app::App,
+    domain::{
+        cloud::Cloud,
+        link::{Link, LinkRight},
+        path::SecretPath,
+        secret::Content,
+    },
+    error::Error,
+    provider::{Base, Plan},
+    secrets::stored,
+    store::{
+        schema::{Key, LinkRecord, SecretRecord},
+        table::Items,
+    },
+};
+
+const FIELD: &str = "attributes.linkConfig.linkedSecret";
+
+/// A link that may be written, with what must still be true of the base when it is.
+#[derive(Debug, Clone)]
+pub struct Tie {
+    /// The link.
+    pub link: Link,
+    /// The word of the base's cloud.
+    pub kind: String,
+}
+
+/// The tie that the resulting `content` of the secret at `path` needs; `None` if it has no link.
+///
+/// `kept` is the link that the content already had when it was stored: the base must still be that very secret.
+pub async fn tie(
+    app: &App,
+    caller: &Caller,
+    path: &SecretPath,
+    content: &Content,
+    kept: Option<&LinkRecord>,
+    items: &Items,
+) -> Result<Option<Tie>, Error> {
+    let Some(base_path) = content.link()? else {
+        return Ok(None);
+    };
+    if base_path == *path {
+        return Err(Error::invalid(FIELD, "must not be the secret itself"));
+    }
+    let right = right_on(caller, &base_path)?;
+    let base = match items.record::<SecretRecord>(&Key::secret(&base_path))? {
+        Some(record) => Some(record),
+        None => app
+            .table
+            .batch_get([Key::secret(&base_path)])
+            .await?
+            .record(&Key::secret(&base_path))?,
+    };
+    let base = check_base(base, app).map_err(|problem| Error::invalid(FIELD, problem))?;
+    if kept.is_some_and(|kept| kept.base == base_path && kept.base_id != base.record.id) {
+        return Err(Error::invalid(FIELD, REPLACED));
+    }
+    let opened = stored::open_base(&app.sealer, &base.record).await?;
+    let attributes = content.attributes.clone().unwrap_or_default();
+    Plan::new(base.cloud, &attributes, &opened, right)?;
+    Ok(Some(Tie {
+        link: Link {
+            base: base_path,
+            base_id: base.record.id,
+            linked_by: caller.principal.clone(),
+            right,
+        },
+        kind: base.record.kind.unwrap_or_default(),
+    }))
+}
+
+/// The base that a dynamic secret is tied to, from what was just read; refused if the tie no longer holds.
+pub async fn base_of(
+    app: &App,
+    link: &LinkRecord,
+    base: Option<SecretRecord>,
+) -> Result<(Cloud, Base), Error> {
+    let base = check_base(base, app).map_err(|problem| refused(link, &problem))?;
+    if base.record.id != link.base_id {
+        return Err(refused(link, REPLACED));
+    }
+    Ok((
+        base.cloud,
+        stored::open_base(&app.sealer, &base.record).await?,
+    ))
+}
+
+const REPLACED: &str =
+    "is not the secret that this one was linked to: that one was removed and another made there";
+
+fn refused(link: &LinkRecord, problem: &str) -> Error {
+    Error::Refused(format!("the linked secret {} {problem}", link.base))
+}
+
+/// The better of the caller's rights on the base; neither is `Forbidden`, whether or not the base exists.
+fn right_on(caller: &Caller, base: &SecretPath) -> Result<LinkRight, Error> {
+    let resource = secret_resource(base);
+    if caller.has(Action::Read, &resource) {
+        return Ok(LinkRight::Read);
+    }
+    caller
+        .may(Action::Assign, &resource)
+        .map(|()| LinkRight::Assign)
+}
+
+struct BaseRecord {
+    record: SecretRecord,
+    cloud: Cloud,
+}
+
+fn check_base(base: Option<SecretRecord>, app: &App) -> Result<BaseRecord, String> {
+    let now = app.clock.now();
+    let Some(record) = base.filter(|record| !stored::is_over(record, now)) else {
+        return Err("does not exist".to_owned());
+    };
+    if record.deleted_at.is_some() {
+        return Err("is marked for deletion".to_owned());
+    }
+    if record.link.is_some() {
+        return Err("is itself a dynamic secret".to_owned());
+    }
+    match stored::cloud(&record) {
+        Some(cloud) => Ok(BaseRecord { record, cloud }),
+        None => Err("is no base secret: its attributes.type must be aws".to_owned()),
+    }
+}

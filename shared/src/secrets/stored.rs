@@ -1,0 +1,191 @@
+//! Between the stored form of a secret and the open one.
+
+use time::OffsetDateTime;
+
+use crate::{
+    domain::{
+        attributes::Attributes,
+        cloud::Cloud,
+        data::SecretData,
+        link::Link,
+        principal::Principal,
+        secret::{Content, DELETED_FOR, Description},
+    },
+    error::Error,
+    provider::Base,
+    seal::{Binding, Purpose, Sealer},
+    store::schema::{LinkRecord, SecretRecord, SecretSummary},
+};
+
+/// What kind of thing is marked for deletion.
+pub const SECRET_WORD: &str = "secret";
+
+/// The secret, if it lives. Marked for deletion it answers so for 72 hours; after that there is nothing, whether or
+/// not it was purged yet.
+pub fn live(record: Option<SecretRecord>, now: OffsetDateTime) -> Result<SecretRecord, Error> {
+    match record {
+        None => Err(Error::NotFound),
+        Some(record) if is_over(&record, now) => Err(Error::NotFound),
+        Some(record) if record.deleted_at.is_some() => Err(Error::MarkedForDeletion(SECRET_WORD)),
+        Some(record) => Ok(record),
+    }
+}
+
+/// Whether its 72 hours are over.
+pub fn is_over(record: &SecretRecord, now: OffsetDateTime) -> bool {
+    record.deleted_at.is_some_and(|at| {
+        at + i64::try_from(DELETED_FOR.whole_milliseconds()).unwrap_or(0)
+            <= crate::clock::unix_millis(now)
+    })
+}
+
+/// Opens the content: data, attributes, description. Fails if anything was moved or edited in the table.
+pub async fn open(sealer: &Sealer, record: &SecretRecord) -> Result<Content, Error> {
+    let about = about(record);
+    let about: Vec<&str> = about.iter().map(String::as_str).collect();
+    let data = sealer
+        .open(Purpose::Secret, &binding(record, &about), &record.sealed)
+        .await?;
+    Ok(Content {
+        data: SecretData::from_stored(data),
+        attributes: attributes(record.attributes.as_deref())?,
+        description: record.description.clone(),
+    })
+}
+
+/// Puts `content` and `link` into `record` and seals the data, bound to all of it.
+pub async fn fill(
+    sealer: &Sealer,
+    record: &mut SecretRecord,
+    content: &Content,
+    link: Option<&Link>,
+) -> Result<(), Error> {
+    record.attributes = content
+        .attributes
+        .as_ref()
+        .map(|attributes| serde_json::to_string(attributes.fields()))
+        .transpose()
+        .map_err(|error| Error::internal(error.to_string()))?;
+    record.description.clone_from(&content.description);
+    record.kind = content
+        .type_word()
+        .filter(|_| link.is_none())
+        .map(str::to_owned);
+    record.link = link.map(|link| LinkRecord {
+        base: link.base.clone(),
+        base_id: link.base_id,
+        linked_by: link.linked_by.to_string(),
+        right: link.right,
+    });
+    let about = about(record);
+    let about: Vec<&str> = about.iter().map(String::as_str).collect();
+    record.sealed = sealer
+        .seal(
+            Purpose::Secret,
+            &binding(record, &about),
+            content.data.text(),
+        )
+        .await?;
+    Ok(())
+}
+
+/// Seals the data of `record` anew with the newest branch key.
+pub async fn reseal(sealer: &Sealer, record: &mut SecretRecord) -> Result<(), Error> {
+    let about = about(record);
+    let about: Vec<&str> = about.iter().map(String::as_str).collect();
+    let data = sealer
+        .open(Purpose::Secret, &binding(record, &about), &record.sealed)
+        .await?;
+    record.sealed = sealer
+        .seal(Purpose::Secret, &binding(record, &about), &data)
+        .await?;
+    Ok(())
+}
+
+fn binding<'a>(record: &'a SecretRecord, about: &'a [&'a str]) -> Binding<'a> {
+    Binding {
+        entity: "SECRET",
+        name: record.path.as_str(),
+        id: record.id,
+        version: record.version,
+        about,
+    }
+}
+
+/// Attributes and link: what a dynamic secret mints, and from what, is as guarded as its data.
+fn about(record: &SecretRecord) -> [String; 5] {
+    let link = record.link.as_ref();
+    [
+        record
+            .attributes
+            .clone()
+            .map_or_else(|| "null".to_owned(), |text| text),
+        link.map(|link| link.base.to_string()).unwrap_or_default(),
+        link.map(|link| link.base_id.to_string())
+            .unwrap_or_default(),
+        link.map(|link| link.linked_by.clone()).unwrap_or_default(),
+        link.map(|link| format!("{:?}", link.right))
+            .unwrap_or_default(),
+    ]
+}
+
+/// The cloud of a base secret.
+pub fn cloud(record: &SecretRecord) -> Option<Cloud> {
+    record.kind.as_deref().and_then(Cloud::named)
+}
+
+/// Opens a base secret for minting.
+pub async fn open_base(sealer: &Sealer, record: &SecretRecord) -> Result<Base, Error> {
+    let content = open(sealer, record).await?;
+    Ok(Base {
+        data: content.data,
+        attributes: content.attributes.unwrap_or_default(),
+        modified: time_of(record.modified),
+    })
+}
+
+/// What a head says without being opened.
+pub fn describe(record: &SecretRecord) -> Result<Description, Error> {
+    Ok(Description {
+        id: record.id,
+        path: record.path.clone(),
+        attributes: attributes(record.attributes.as_deref())?,
+        description: record.description.clone(),
+        created: time_of(record.created),
+        created_by: principal(&record.created_by)?,
+        modified: time_of(record.modified),
+        modified_by: principal(&record.modified_by)?,
+        version: record.version,
+    })
+}
+
+/// What an index says of a secret.
+pub fn describe_summary(summary: &SecretSummary) -> Result<Description, Error> {
+    Ok(Description {
+        id: summary.id,
+        path: summary.path.clone(),
+        attributes: attributes(summary.attributes.as_deref())?,
+        description: summary.description.clone(),
+        created: time_of(summary.created),
+        created_by: principal(&summary.created_by)?,
+        modified: time_of(summary.modified),
+        modified_by: principal(&summary.modified_by)?,
+        version: summary.version,
+    })
+}
+
+fn attributes(text: Option<&str>) -> Result<Option<Attributes>, Error> {
+    text.map(|text| serde_json::from_str(text).map(Attributes::new))
+        .transpose()
+        .map_err(|_| Error::internal("stored attributes are no JSON object"))
+}
+
+fn principal(text: &str) -> Result<Principal, Error> {
+    text.parse()
+        .map_err(|_| Error::internal("a stored principal is none"))
+}
+
+fn time_of(millis: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}

@@ -1,0 +1,151 @@
+//! Building blocks of a transaction: each write with the condition that makes it safe.
+
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
+};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    error::Error,
+    store::{
+        schema::{Key, PK, SK},
+        table::{Table, encode},
+    },
+};
+
+/// What must be true of an item for a write to happen.
+#[derive(Debug, Clone)]
+pub enum Only {
+    /// Nothing.
+    Always,
+    /// It does not exist.
+    IfNew,
+    /// It is still the one that was read.
+    IfUnchanged {
+        /// Its id.
+        id: Uuid,
+        /// Its rev.
+        rev: u64,
+    },
+    /// It is a live base: this id, not deleted, no link of its own, of this kind.
+    IfBase {
+        /// The base's id.
+        id: Uuid,
+        /// The word of its cloud.
+        kind: String,
+    },
+    /// Nothing links to it.
+    IfUnlinked,
+}
+
+impl Only {
+    fn expression(&self) -> Option<&'static str> {
+        match self {
+            Self::Always => None,
+            Self::IfNew => Some("attribute_not_exists(pk)"),
+            Self::IfUnchanged { .. } => Some("id = :id AND rev = :rev"),
+            Self::IfBase { .. } => Some(
+                "id = :id AND kind = :kind AND attribute_not_exists(link) AND attribute_not_exists(deletedAt)",
+            ),
+            Self::IfUnlinked => Some("attribute_not_exists(pk) OR links <= :none"),
+        }
+    }
+
+    fn values(&self) -> Option<std::collections::HashMap<String, AttributeValue>> {
+        let text = |value: &dyn ToString| AttributeValue::S(value.to_string());
+        match self {
+            Self::Always | Self::IfNew => None,
+            Self::IfUnchanged { id, rev } => Some(
+                [
+                    (":id".to_owned(), text(id)),
+                    (":rev".to_owned(), AttributeValue::N(rev.to_string())),
+                ]
+                .into(),
+            ),
+            Self::IfBase { id, kind } => Some(
+                [
+                    (":id".to_owned(), text(id)),
+                    (":kind".to_owned(), text(kind)),
+                ]
+                .into(),
+            ),
+            Self::IfUnlinked => {
+                Some([(":none".to_owned(), AttributeValue::N("0".to_owned()))].into())
+            }
+        }
+    }
+}
+
+const SHOW_THE_OLD: ReturnValuesOnConditionCheckFailure =
+    ReturnValuesOnConditionCheckFailure::AllOld;
+
+impl Table {
+    /// Writes `record` if `only` holds.
+    pub fn write<T: Serialize>(&self, record: &T, only: &Only) -> Result<TransactWriteItem, Error> {
+        let put = Put::builder()
+            .table_name(self.name())
+            .set_item(Some(encode(record)?))
+            .set_condition_expression(only.expression().map(str::to_owned))
+            .set_expression_attribute_values(only.values())
+            .return_values_on_condition_check_failure(SHOW_THE_OLD)
+            .build()
+            .map_err(broken)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// Removes the item under `key` if `only` holds.
+    pub fn remove(&self, key: &Key, only: &Only) -> Result<TransactWriteItem, Error> {
+        let delete = Delete::builder()
+            .table_name(self.name())
+            .key(PK, AttributeValue::S(key.pk.clone()))
+            .key(SK, AttributeValue::S(key.sk.clone()))
+            .set_condition_expression(only.expression().map(str::to_owned))
+            .set_expression_attribute_values(only.values())
+            .return_values_on_condition_check_failure(SHOW_THE_OLD)
+            .build()
+            .map_err(broken)?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
+    /// Writes nothing, but stops the transaction unless `only` holds.
+    pub fn require(&self, key: &Key, only: &Only) -> Result<TransactWriteItem, Error> {
+        let check = ConditionCheck::builder()
+            .table_name(self.name())
+            .key(PK, AttributeValue::S(key.pk.clone()))
+            .key(SK, AttributeValue::S(key.sk.clone()))
+            .condition_expression(only.expression().unwrap_or("attribute_exists(pk)"))
+            .set_expression_attribute_values(only.values())
+            .return_values_on_condition_check_failure(SHOW_THE_OLD)
+            .build()
+            .map_err(broken)?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
+    }
+
+    /// Adds `by` to the link count under `key`, which counts for the base `base_id` and no other.
+    pub fn count_links(
+        &self,
+        key: &Key,
+        base_id: Uuid,
+        by: i8,
+    ) -> Result<TransactWriteItem, Error> {
+        let update = Update::builder()
+            .table_name(self.name())
+            .key(PK, AttributeValue::S(key.pk.clone()))
+            .key(SK, AttributeValue::S(key.sk.clone()))
+            .update_expression("ADD links :by SET baseId = :base")
+            .condition_expression("attribute_not_exists(pk) OR baseId = :base")
+            .expression_attribute_values(":by", AttributeValue::N(by.to_string()))
+            .expression_attribute_values(":base", AttributeValue::S(base_id.to_string()))
+            .return_values_on_condition_check_failure(SHOW_THE_OLD)
+            .build()
+            .map_err(broken)?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "shaped for map_err")]
+fn broken(error: aws_sdk_dynamodb::error::BuildError) -> Error {
+    Error::internal(error.to_string())
+}

@@ -1,0 +1,52 @@
+//! Log lines. Only Mayfly's own may be turned up: at TRACE the libraries would print requests, and secrets with them.
+
+use tracing::{Level, Subscriber};
+use tracing_subscriber::{
+    filter::Targets, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
+};
+
+/// JSON lines on standard output, as CloudWatch reads them.
+pub fn init_json(level: Level) {
+    json(level, std::io::stdout).init();
+}
+
+/// Plain lines on standard error, for people.
+pub fn init_plain(level: Level) {
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    tracing_subscriber::registry()
+        .with(filter(level))
+        .with(lines)
+        .init();
+}
+
+/// The JSON subscriber over any writer.
+pub fn json<W>(level: Level, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_writer(writer);
+    tracing_subscriber::registry()
+        .with(filter(level))
+        .with(lines)
+}
+
+/// `level` for Mayfly's crates, WARN at most for all others.
+fn filter(level: Level) -> Targets {
+    let ours = [
+        "mayfly",
+        "mayfly_crud",
+        "mayfly_dynamic_read",
+        "mayfly_token",
+        "mayfly_local",
+    ];
+    let others = level.min(Level::WARN);
+    ours.iter()
+        .fold(Targets::new().with_default(others), |targets, name| {
+            targets.with_target(*name, level)
+        })
+}

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Runs the conformance tests: published clients against release binaries, with moto as AWS.
+#
+# The binaries are those of `cargo build --release`; MAYFLY_BINARIES and MAYFLY_GATEWAY name others.
+# Arguments go to pytest: `run.sh -k shapes`.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+target=${CARGO_TARGET_DIR:-$root/target}
+venv=$target/conformance-venv
+
+if ! python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+    echo "the conformance tests need python3, 3.10 or newer, with venv and pip" >&2
+    exit 1
+fi
+
+# The copy of the requirements is made last, so it marks a complete environment.
+if ! cmp --silent "$here/requirements.txt" "$venv/requirements.txt"; then
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet --requirement "$here/requirements.txt"
+    cp "$here/requirements.txt" "$venv/requirements.txt"
+fi
+
+export MAYFLY_BINARIES=${MAYFLY_BINARIES:-$target/release}
+export MAYFLY_GATEWAY=${MAYFLY_GATEWAY:-$MAYFLY_BINARIES/examples/gateway}
+export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1 PYTHONDONTWRITEBYTECODE=1
+
+work=$(mktemp -d)
+port=$("$venv/bin/python" -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
+export MOTO_URL=http://127.0.0.1:$port
+"$venv/bin/moto_server" --host 127.0.0.1 --port "$port" >"$work/moto.log" 2>&1 &
+moto=$!
+trap 'kill "$moto" 2>/dev/null || true; wait "$moto" 2>/dev/null || true; rm -rf "$work"' EXIT
+
+deadline=$((SECONDS + 60))
+until "$venv/bin/python" -c 'import os, urllib.request; urllib.request.urlopen(os.environ["MOTO_URL"] + "/moto-api/")' 2>/dev/null; do
+    if ! kill -0 "$moto" 2>/dev/null || ((SECONDS > deadline)); then
+        echo "moto did not start:" >&2
+        cat "$work/moto.log" >&2
+        exit 1
+    fi
+    sleep 0.2
+done
+
+"$venv/bin/python" -m pytest --config-file "$here/pytest.ini" -p no:cacheprovider "$@" "$here"

@@ -1,0 +1,146 @@
+//! The deployed vault without AWS: release binaries behind a stand-in for API Gateway, for tests in other languages.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use mayfly_tests::gateway::{Gateway, Route};
+use mayfly_tests::runtime_api::Function;
+use serde_json::{Value, json};
+
+const USAGE: &str = "usage: gateway --functions DIR --port N --ready-file FILE";
+
+const ROUTES: [Route; 8] = [
+    route("POST", "/v1/token", "token"),
+    route("GET", "/v1/heartbeat", "token"),
+    route("GET", "/v1/.well-known/jwks.json", "token"),
+    route("GET", "/v1/secrets/{proxy+}", "dynamic-read"),
+    route("GET", "/v1/secrets", "crud"),
+    route("POST", "/v1/secrets/{proxy+}", "crud"),
+    route("PUT", "/v1/secrets/{proxy+}", "crud"),
+    route("DELETE", "/v1/secrets/{proxy+}", "crud"),
+];
+
+const fn route(method: &'static str, path: &'static str, function: &'static str) -> Route {
+    Route {
+        method,
+        path,
+        function,
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse(std::env::args().skip(1))?;
+    let env = passed_through();
+    let env: Vec<_> = env.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let mut functions = HashMap::new();
+    for name in ["token", "crud", "dynamic-read"] {
+        let function = Function::start(&options.functions.join(name), &env)?;
+        functions.insert(name, Arc::new(function));
+    }
+    let gateway = Gateway::start(options.port, &ROUTES, functions.clone()).await?;
+    let ready = bootstrap(&functions["token"], &gateway.url()).await;
+    let mut logs = Logs::new(functions);
+    if ready.is_err() {
+        logs.forward()?;
+    }
+    write_ready(&options.ready_file, &ready?)?;
+    let mut tick = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        tick.tick().await;
+        logs.forward()?;
+    }
+}
+
+/// The command line.
+struct Options {
+    functions: PathBuf,
+    port: u16,
+    ready_file: PathBuf,
+}
+
+impl Options {
+    fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Self> {
+        let mut given = HashMap::new();
+        while let Some(name) = arguments.next() {
+            let value = arguments.next().context(USAGE)?;
+            given.insert(name, value);
+        }
+        let mut take = |name: &str| given.remove(name).context(USAGE);
+        let options = Self {
+            functions: take("--functions")?.into(),
+            port: take("--port")?.parse().context(USAGE)?,
+            ready_file: take("--ready-file")?.into(),
+        };
+        if given.is_empty() {
+            Ok(options)
+        } else {
+            bail!(USAGE)
+        }
+    }
+}
+
+/// The variables of this process that are meant for the functions.
+fn passed_through() -> Vec<(String, String)> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "hands the environment on, reads none of it"
+    )]
+    let all = std::env::vars();
+    all.filter(|(name, _)| name.starts_with("MAYFLY_") || name.starts_with("AWS_"))
+        .collect()
+}
+
+/// Makes the first admin client, as the owner of a new deployment does.
+async fn bootstrap(token: &Function, url: &str) -> anyhow::Result<Value> {
+    let outcome = token.invoke(json!({"bootstrap": {}})).await?;
+    let client = outcome.answer().context("bootstrap failed")?;
+    Ok(json!({
+        "url": url,
+        "clientId": client["clientId"].as_str().context("bootstrap gave no clientId")?,
+        "clientSecret": client["clientSecret"].as_str().context("bootstrap gave no clientSecret")?,
+    }))
+}
+
+/// Writes the file in one step: whoever waits for it never reads half of it.
+fn write_ready(path: &Path, ready: &Value) -> anyhow::Result<()> {
+    let partial = path.with_extension("partial");
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&partial)
+        .with_context(|| format!("cannot write {}", partial.display()))?;
+    file.write_all(ready.to_string().as_bytes())?;
+    std::fs::rename(&partial, path).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// What the functions have written, and how much of it has been passed on.
+struct Logs(Vec<(Arc<Function>, usize)>);
+
+impl Logs {
+    fn new(functions: HashMap<&str, Arc<Function>>) -> Self {
+        Self(
+            functions
+                .into_values()
+                .map(|function| (function, 0))
+                .collect(),
+        )
+    }
+
+    /// Copies what is new to standard error.
+    fn forward(&mut self) -> anyhow::Result<()> {
+        for (function, forwarded) in &mut self.0 {
+            let logs = function.logs();
+            let new = logs.get(*forwarded..).unwrap_or_default();
+            std::io::stderr().write_all(new.as_bytes())?;
+            *forwarded = logs.len();
+        }
+        Ok(())
+    }
+}
