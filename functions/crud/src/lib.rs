@@ -21,7 +21,6 @@ use mayfly::{
     error::Error,
     http::{
         asked::Asked,
-        edge::{no_method, no_route},
         reply::Reply,
         target::{Named, Tail},
     },
@@ -35,8 +34,6 @@ pub fn router(app: Arc<App>) -> Router {
             "/v1/secrets/{*path}",
             post(create).put(change).delete(delete),
         )
-        .fallback(no_route)
-        .method_not_allowed_fallback(no_method)
         .with_state(app)
 }
 

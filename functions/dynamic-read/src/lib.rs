@@ -14,7 +14,6 @@ use mayfly::{
     error::Error,
     http::{
         asked::Asked,
-        edge::{no_method, no_route},
         reply::Reply,
         target::{Named, Tail},
     },
@@ -26,8 +25,6 @@ pub use invoke::invoke;
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/v1/secrets/{*path}", get(look))
-        .fallback(no_route)
-        .method_not_allowed_fallback(no_method)
         .with_state(app)
 }
 

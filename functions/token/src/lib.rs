@@ -20,11 +20,7 @@ use http::Request;
 use mayfly::{
     app::App,
     error::Error,
-    http::{
-        asked::collect,
-        edge::{Arrived, no_method, no_route},
-        reply::Reply,
-    },
+    http::{asked::collect, edge::Arrived, reply::Reply},
 };
 
 pub use bootstrap::invoke;
@@ -38,8 +34,6 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/token", post(token))
         .route("/v1/heartbeat", get(heartbeat))
         .route("/v1/.well-known/jwks.json", get(jwks))
-        .fallback(no_route)
-        .method_not_allowed_fallback(no_method)
         .with_state(Arc::new(Issuer::new(app)))
 }
 

@@ -1,2 +1,11 @@
-//! x
+//! The whole vault in one process: every router behind one port, an embedded DynamoDB, a key file, and a sandbox cloud
+//! in place of AWS.
+
+pub mod banner;
+pub mod cli;
+pub mod data_dir;
+pub mod embedded;
+pub mod samples;
 pub mod sandbox;
+pub mod server;
+pub mod vault;

@@ -1,1 +1,244 @@
-fn main() {}
+//! `mayfly`: the local vault.
+
+use std::{path::Path, process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use clap::Parser;
+use mayfly::{
+    app::App,
+    config::{environment, level},
+    error::Error,
+    http::{edge::Edge, lambda::Direct},
+    seal::Purpose,
+    secrets::reseal,
+    store::schema,
+    telemetry,
+};
+use mayfly_local::{
+    banner::Banner,
+    cli::{Cli, Cloud, Command, Serve},
+    data_dir::write_private,
+    samples,
+    sandbox::Sandbox,
+    server,
+    vault::{self, Vault},
+};
+use mayfly_token::bootstrap::{self, Credential};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            use std::io::Write;
+            // The terminal being gone is no reason to fail differently.
+            _ = writeln!(std::io::stderr(), "mayfly: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Some(Command::Table { name }) => print(&schema::create_table_json(&name)),
+        Some(Command::Sandbox { port, data_dir }) => serve_sandbox(port, &data_dir).await,
+        Some(Command::Reseal { data_dir }) => reseal(&data_dir).await,
+        None => serve(&cli.serve).await,
+    }
+}
+
+fn print(value: &Value) -> anyhow::Result<()> {
+    use std::io::Write;
+    writeln!(std::io::stdout(), "{value:#}").context("cannot print")
+}
+
+/// Serves the vault and, if it mints, the sandbox cloud, until told to stop.
+async fn serve(options: &Serve) -> anyhow::Result<()> {
+    telemetry::init_plain(level(&environment)?);
+    let listener = server::listen(options.port).await?;
+    let url = server::url(&listener)?;
+    let cloud_listener = match options.cloud {
+        Cloud::Sandbox => Some(listen_beside(&listener).await?),
+        Cloud::Real => None,
+    };
+    let sandbox_url = cloud_listener.as_ref().map(server::url).transpose()?;
+    let vault = Vault::open(options, sandbox_url.as_deref())?;
+    let edge = vault::edge(&vault.app);
+
+    let serving = server::serve(listener, edge.clone(), vault.sandbox.is_some(), stop());
+    let serving_cloud = async {
+        match (cloud_listener, &vault.sandbox) {
+            (Some(listener), Some(sandbox)) => {
+                server::serve_router(listener, sandbox.router(), std::future::pending()).await
+            }
+            _ => std::future::pending().await,
+        }
+    };
+    let starting = async {
+        start(options, &vault, &edge, &url, sandbox_url.as_deref()).await?;
+        server::sweep(&vault.app).await;
+        anyhow::Ok(())
+    };
+    tokio::select! {
+        served = serving => served,
+        served = serving_cloud => served,
+        started = starting => started,
+    }
+}
+
+async fn stop() {
+    if let Err(error) = server::told_to_stop().await {
+        tracing::error!(%error, "signals cannot be heard");
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The port after the vault's, so that it is the same at every start; any other if that is taken.
+async fn listen_beside(listener: &TcpListener) -> anyhow::Result<TcpListener> {
+    let next = listener.local_addr()?.port().checked_add(1).unwrap_or(0);
+    match server::listen(next).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => server::listen(0).await,
+    }
+}
+
+/// Makes what a first start makes, reads the sample, says where everything is.
+async fn start(
+    options: &Serve,
+    vault: &Vault,
+    edge: &Edge,
+    url: &str,
+    sandbox_url: Option<&str>,
+) -> anyhow::Result<()> {
+    let app = &vault.app;
+    let (mut admin, is_new) =
+        match bootstrap::bootstrap(app, &bootstrap::trail("start".to_owned(), "bootstrap")).await {
+            Ok(credential) => (Some(credential), true),
+            Err(Error::Refused(_)) => (None, false),
+            Err(error) => return Err(error).context("cannot initialise the vault"),
+        };
+    if let (Some(admin), Some(sandbox), true) = (&admin, &vault.sandbox, is_new) {
+        samples::seed(edge, sandbox, admin)
+            .await
+            .context("cannot make the sample secrets")?;
+    }
+    if options.recover && !is_new {
+        admin = Some(recover(app).await?);
+    }
+    if let Some(file) = &options.ready_file {
+        admin = write_ready(app, edge, file, url, admin).await?;
+    }
+    let minted = read_sample(app, vault.sandbox.as_ref()).await;
+    let banner = Banner {
+        url,
+        sandbox_url,
+        cloud: options.cloud,
+        data_dir: (!options.ephemeral).then(|| options.data_dir.display().to_string()),
+        admin: admin.as_ref(),
+        minted: minted.as_ref(),
+    };
+    banner.print().context("cannot print")
+}
+
+async fn recover(app: &App) -> anyhow::Result<Credential> {
+    Ok(bootstrap::recover(app, &bootstrap::trail("start".to_owned(), "recover")).await?)
+}
+
+/// Writes the ready file with a client that works: the new one, the one that the file already names, or another.
+async fn write_ready(
+    app: &App,
+    edge: &Edge,
+    file: &Path,
+    url: &str,
+    admin: Option<Credential>,
+) -> anyhow::Result<Option<Credential>> {
+    let (credential, admin) = match (admin, named_in(file)) {
+        (Some(admin), _) => (None, Some(admin)),
+        (None, Some(named)) if samples::sign_in(edge, &named).await.is_ok() => (Some(named), None),
+        (None, _) => (None, Some(recover(app).await?)),
+    };
+    let shown = credential
+        .as_ref()
+        .or(admin.as_ref())
+        .context("no admin client")?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "reply: the ready file hands the client over"
+    )]
+    let secret = shown.client_secret.expose();
+    let text = json!({"url": url, "clientId": shown.client_id.to_string(), "clientSecret": secret})
+        .to_string();
+    write_private(file, &text).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(admin)
+}
+
+/// The client in a ready file of an earlier start.
+fn named_in(file: &Path) -> Option<Credential> {
+    let ready: Value = serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()?;
+    Some(Credential {
+        client_id: ready["clientId"].as_str()?.parse().ok()?,
+        client_secret: ready["clientSecret"].as_str()?.to_owned().into(),
+    })
+}
+
+/// Reads the sample as a direct invocation would, so that every start shows a credential. `None` if someone removed it.
+async fn read_sample(app: &Arc<App>, sandbox: Option<&Sandbox>) -> Option<Value> {
+    sandbox?;
+    let direct = Direct {
+        principal: Some(mayfly::domain::principal::Principal::role(bootstrap::ADMIN)),
+        alias: Some("start".to_owned()),
+        payload: json!({"path": samples::DYNAMIC}),
+        request_id: "start".to_owned(),
+    };
+    match mayfly_dynamic_read::invoke(app.clone(), direct).await {
+        Ok(minted) => Some(minted),
+        Err(error) => {
+            tracing::info!(
+                error = mayfly::error::chain(&error),
+                "the sample dynamic secret was not read"
+            );
+            None
+        }
+    }
+}
+
+async fn serve_sandbox(port: u16, data_dir: &Path) -> anyhow::Result<()> {
+    telemetry::init_plain(level(&environment)?);
+    let listener = server::listen(port).await?;
+    let clock = mayfly::clock::SystemClock;
+    let sandbox = Sandbox::open(
+        data_dir,
+        Arc::new(move || mayfly::clock::Clock::now(&clock)),
+    )?;
+    print(&json!({"sandbox": server::url(&listener)?}))?;
+    server::serve_router(listener, sandbox.router(), stop()).await
+}
+
+/// Adds a branch key and moves every secret to it.
+async fn reseal(data_dir: &Path) -> anyhow::Result<()> {
+    telemetry::init_plain(level(&environment)?);
+    anyhow::ensure!(
+        data_dir.exists(),
+        "there is no vault in {}",
+        data_dir.display()
+    );
+    let cloud = match std::fs::read_to_string(data_dir.join("cloud")) {
+        Ok(word) if word.trim() == Cloud::Real.word() => Cloud::Real,
+        _ => Cloud::Sandbox,
+    };
+    let options = Serve {
+        port: 0,
+        data_dir: data_dir.to_owned(),
+        ephemeral: false,
+        cloud,
+        ready_file: None,
+        recover: false,
+    };
+    let vault = Vault::open(&options, None)?;
+    let number = vault.app.sealer.rotate(Purpose::Secret).await?;
+    let done = reseal::reseal_all(&vault.app).await?;
+    print(&json!({"branchKey": number, "moved": done.moved, "missed": done.missed}))
+}

@@ -56,8 +56,11 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// Puts the edge around `router`.
+    /// Puts the edge around `router`, and answers in JSON where it has no route.
     pub fn new(router: Router, app: Arc<App>) -> Self {
+        let router = router
+            .fallback(no_route)
+            .method_not_allowed_fallback(no_method);
         Self { router, app }
     }
 
@@ -137,12 +140,12 @@ fn word(method: &Method) -> &'static str {
 }
 
 /// What a router answers to a path that is not its own.
-pub async fn no_route() -> Error {
+async fn no_route() -> Error {
     Error::NoRoute
 }
 
 /// What a router answers to a method that a path does not take.
-pub async fn no_method() -> Response {
+async fn no_method() -> Response {
     let body = serde_json::json!({"code": 405, "message": "this path does not take that method"})
         .to_string();
     let headers = [(http::header::CONTENT_TYPE, "application/json")];

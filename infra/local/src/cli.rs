@@ -1,0 +1,85 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A serverless vault for dynamic secrets, whole on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "mayfly", version)]
+pub struct Cli {
+    /// What to do; without it the vault is served.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to serve.
+    #[command(flatten)]
+    pub serve: Serve,
+}
+
+/// What else this program does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print the definition of the DynamoDB table, as `aws dynamodb create-table --cli-input-json` takes it
+    Table {
+        /// Name of the table
+        #[arg(long, default_value = "mayfly")]
+        name: String,
+    },
+    /// Serve the sandbox cloud alone, for a vault in another process
+    Sandbox {
+        /// Port on 127.0.0.1
+        #[arg(long, default_value_t = 8601)]
+        port: u16,
+        /// Where its state is kept
+        #[arg(long, default_value = ".mayfly/cloud")]
+        data_dir: PathBuf,
+    },
+    /// Add a branch key and seal every secret anew with it; the vault must be stopped
+    Reseal {
+        /// Where the vault keeps everything
+        #[arg(long, default_value = ".mayfly")]
+        data_dir: PathBuf,
+    },
+}
+
+/// How to serve.
+#[derive(Debug, Clone, Args)]
+pub struct Serve {
+    /// Port on 127.0.0.1; 0 takes a free one
+    #[arg(long, default_value_t = 8600)]
+    pub port: u16,
+    /// Where the vault keeps everything
+    #[arg(long, default_value = ".mayfly", conflicts_with = "ephemeral")]
+    pub data_dir: PathBuf,
+    /// Keep everything in memory and forget it at the end
+    #[arg(long)]
+    pub ephemeral: bool,
+    /// The cloud that mints
+    #[arg(long, value_enum, default_value_t = Cloud::Sandbox)]
+    pub cloud: Cloud,
+    /// Write {"url","clientId","clientSecret"} here (mode 0600) once requests are answered
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+    /// Make another admin client and print it
+    #[arg(long)]
+    pub recover: bool,
+}
+
+/// Which cloud mints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Cloud {
+    /// A stand-in inside this process: nothing leaves the machine
+    Sandbox,
+    /// AWS itself
+    Real,
+}
+
+impl Cloud {
+    /// Its word on the command line and in the data directory.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Sandbox => "sandbox",
+            Self::Real => "real",
+        }
+    }
+}

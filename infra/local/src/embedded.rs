@@ -1,0 +1,132 @@
+//! The embedded DynamoDB, reached without a port: on a laptop an open one would let every local user at the table.
+
+use std::path::Path;
+
+use anyhow::Context;
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Credentials, HttpClient, Region, RuntimeComponents, SharedHttpClient,
+    http::{HttpRequest, HttpResponse},
+    retry::RetryConfig,
+};
+use aws_smithy_runtime_api::{
+    client::{
+        http::{HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+        result::ConnectorError,
+    },
+    http::StatusCode,
+};
+use aws_smithy_types::body::SdkBody;
+use dynoxide::{Database, errors::DynoxideError};
+use mayfly::store::schema;
+use serde::{Serialize, de::DeserializeOwned};
+
+/// The table's name.
+pub const TABLE: &str = "mayfly";
+
+/// Opens the database in `file`, or in memory, and makes the table if it is new.
+pub fn open(file: Option<&Path>) -> anyhow::Result<Database> {
+    let database = match file {
+        Some(file) => {
+            let path = file
+                .to_str()
+                .context("the data directory's path is not UTF-8")?;
+            Database::new(path).with_context(|| format!("cannot open {path}"))?
+        }
+        None => Database::memory().context("cannot open a database in memory")?,
+    };
+    let request = serde_json::from_value(schema::create_table_json(TABLE))?;
+    match database.create_table(request) {
+        Ok(_) | Err(DynoxideError::ResourceInUseException(_)) => Ok(database),
+        Err(error) => Err(error).context("cannot make the table"),
+    }
+}
+
+/// An SDK client whose requests end in `connector`.
+pub fn client(http: SharedHttpClient) -> aws_sdk_dynamodb::Client {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .endpoint_url("http://embedded.invalid")
+        .retry_config(
+            RetryConfig::standard().with_initial_backoff(std::time::Duration::from_millis(5)),
+        )
+        .http_client(http)
+        .build();
+    aws_sdk_dynamodb::Client::from_conf(config)
+}
+
+/// Hands the SDK's requests to the database in this process.
+#[derive(Clone)]
+pub struct Embedded(Database);
+
+impl Embedded {
+    /// A connector to `database`.
+    pub fn new(database: Database) -> Self {
+        Self(database)
+    }
+
+    fn answer(&self, request: &HttpRequest) -> (u16, String) {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let operation = target
+            .strip_prefix("DynamoDB_20120810.")
+            .unwrap_or_default();
+        let body = request.body().bytes().unwrap_or_default();
+        let database = &self.0;
+        let answer = match operation {
+            "BatchGetItem" => call(body, |request| database.batch_get_item(request)),
+            "GetItem" => call(body, |request| database.get_item(request)),
+            "PutItem" => call(body, |request| database.put_item(request)),
+            "DeleteItem" => call(body, |request| database.delete_item(request)),
+            "Query" => call(body, |request| database.query(request)),
+            "TransactWriteItems" => call(body, |request| database.transact_write_items(request)),
+            other => Err(DynoxideError::ValidationException(format!(
+                "{other} is not used by Mayfly"
+            ))),
+        };
+        answer.map_or_else(
+            |error| (error.status_code(), error.to_json()),
+            |body| (200, body),
+        )
+    }
+}
+
+fn call<I, O>(
+    body: &[u8],
+    operation: impl FnOnce(I) -> Result<O, DynoxideError>,
+) -> Result<String, DynoxideError>
+where
+    I: DeserializeOwned,
+    O: Serialize,
+{
+    let request = serde_json::from_slice(body)
+        .map_err(|error| DynoxideError::SerializationException(error.to_string()))?;
+    serde_json::to_string(&operation(request)?)
+        .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+}
+
+impl std::fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Embedded")
+    }
+}
+
+impl HttpConnector for Embedded {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (status, body) = self.answer(&request);
+        let answer = StatusCode::try_from(status)
+            .map(|status| HttpResponse::new(status, SdkBody::from(body)))
+            .map_err(|error| ConnectorError::other(error.into(), None));
+        HttpConnectorFuture::ready(answer)
+    }
+}
+
+impl HttpClient for Embedded {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}

@@ -1,0 +1,146 @@
+//! Builds the vault: the same routers as the Lambda functions, over local parts.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use aws_sdk_dynamodb::config::SharedHttpClient;
+use axum::Router;
+use mayfly::{
+    app::App,
+    clients,
+    clock::{Clock, SystemClock},
+    config::{AwsAccess, Endpoints, environment},
+    domain::sensitive::Sensitive,
+    http::edge::Edge,
+    provider::Providers,
+    seal::{KeyFile, KeyWrapper, Keyrings, Purpose},
+    store::table::Table,
+};
+
+use crate::{
+    cli::{Cloud, Serve},
+    data_dir::DataDir,
+    embedded::{self, Embedded},
+    sandbox::Sandbox,
+};
+
+/// All purposes: in one process there is nobody to keep them from.
+pub const PURPOSES: [Purpose; 3] = [Purpose::Secret, Purpose::TokenSigning, Purpose::Verifier];
+
+/// A vault, ready to be served.
+pub struct Vault {
+    /// Its parts.
+    pub app: Arc<App>,
+    /// The sandbox cloud, if it mints.
+    pub sandbox: Option<Sandbox>,
+    /// Held for its lock.
+    _dir: Option<DataDir>,
+}
+
+impl Vault {
+    /// Opens the vault that the command line asks for. `sandbox_url` is where its sandbox will answer.
+    pub fn open(serve: &Serve, sandbox_url: Option<&str>) -> anyhow::Result<Self> {
+        let dir = match serve.ephemeral {
+            true => None,
+            false => Some(DataDir::open(&serve.data_dir, serve.cloud)?),
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let sandbox = match serve.cloud {
+            Cloud::Sandbox => Some(open_sandbox(dir.as_ref(), &clock)?),
+            Cloud::Real => None,
+        };
+        let mut endpoints = match serve.cloud {
+            Cloud::Sandbox => Endpoints::default(),
+            Cloud::Real => Endpoints::read(&environment)?,
+        };
+        if let Some(url) = sandbox_url {
+            endpoints.sts = Some(url.to_owned());
+        }
+        let http = clients::https_with_system_roots()?;
+        let table = open_table(dir.as_ref(), &endpoints, &http, &clock)?;
+        let keys: Arc<dyn KeyWrapper> = Arc::new(match &dir {
+            Some(dir) => KeyFile::open_or_create(&dir.file("key"))?,
+            None => KeyFile::ephemeral()?,
+        });
+        let app = app(table, keys, http, &endpoints, clock);
+        Ok(Self {
+            app,
+            sandbox,
+            _dir: dir,
+        })
+    }
+}
+
+/// An app that may do everything the functions may together.
+pub fn app(
+    table: Table,
+    keys: Arc<dyn KeyWrapper>,
+    http: SharedHttpClient,
+    endpoints: &Endpoints,
+    clock: Arc<dyn Clock>,
+) -> Arc<App> {
+    let keyrings = Keyrings::new(table.clone(), keys, clock.clone(), PURPOSES.to_vec());
+    let aws = clients::sts(http, "us-east-1", endpoints, clock.clone());
+    Arc::new(App::new(
+        clock,
+        table,
+        Arc::new(keyrings),
+        Providers { aws },
+    ))
+}
+
+/// Every function's routes behind one edge.
+pub fn edge(app: &Arc<App>) -> Edge {
+    // Where several functions share a path, each takes its own methods; axum merges them.
+    let router = Router::new()
+        .merge(mayfly_crud::router(app.clone()))
+        .merge(mayfly_dynamic_read::router(app.clone()))
+        .merge(mayfly_token::router(app.clone()));
+    Edge::new(router, app.clone())
+}
+
+fn open_sandbox(dir: Option<&DataDir>, clock: &Arc<dyn Clock>) -> anyhow::Result<Sandbox> {
+    let clock = clock.clone();
+    let now: crate::sandbox::Now = Arc::new(move || clock.now());
+    match dir {
+        Some(dir) => {
+            Sandbox::open(&dir.file("cloud.d"), now).context("cannot open the sandbox cloud")
+        }
+        None => Ok(Sandbox::in_memory(now)),
+    }
+}
+
+/// The embedded table, or the one that the deployment names.
+fn open_table(
+    dir: Option<&DataDir>,
+    endpoints: &Endpoints,
+    http: &SharedHttpClient,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Table> {
+    if endpoints.dynamodb.is_some() {
+        let aws = AwsAccess {
+            region: environment("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned()),
+            access_key: Sensitive::new(
+                environment("AWS_ACCESS_KEY_ID").unwrap_or_else(|| "local".to_owned()),
+            ),
+            secret_key: Sensitive::new(
+                environment("AWS_SECRET_ACCESS_KEY").unwrap_or_else(|| "local".to_owned()),
+            ),
+            session_token: environment("AWS_SESSION_TOKEN").map(Sensitive::new),
+        };
+        let name = environment("MAYFLY_TABLE").unwrap_or_else(|| embedded::TABLE.to_owned());
+        return Ok(Table::new(
+            clients::dynamodb(http.clone(), &aws, endpoints),
+            name,
+            clock.clone(),
+        ));
+    }
+    let file = dir.map(|dir| dir.file("table.db"));
+    let database = embedded::open(file.as_deref())?;
+    let http = SharedHttpClient::new(Embedded::new(database));
+    Ok(Table::new(
+        embedded::client(http),
+        embedded::TABLE,
+        clock.clone(),
+    ))
+}
