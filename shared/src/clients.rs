@@ -1,11 +1,15 @@
 //! The AWS clients of a process: one connection pool, one TLS stack, no credential chain to probe.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::{
     BehaviorVersion, Region, SharedHttpClient, retry::RetryConfig, timeout::TimeoutConfig,
 };
+use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_smithy_http_client::{
     Builder,
     tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode},
@@ -104,7 +108,24 @@ pub fn sts(
         )
         .timeout_config(timeouts(Duration::from_secs(5), Duration::from_secs(12)));
     config.set_endpoint_url(endpoints.sts.clone());
+    config.set_time_source(Some(SharedTimeSource::new(SigningTime(clock.clone()))));
     Sts::new(aws_sdk_sts::Client::from_conf(config.build()), clock)
+}
+
+/// The time that calls are signed with.
+#[derive(Clone)]
+struct SigningTime(Arc<dyn Clock>);
+
+impl TimeSource for SigningTime {
+    fn now(&self) -> SystemTime {
+        self.0.now().into()
+    }
+}
+
+impl std::fmt::Debug for SigningTime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SigningTime")
+    }
 }
 
 fn timeouts(attempt: Duration, whole: Duration) -> TimeoutConfig {

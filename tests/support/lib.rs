@@ -1,1 +1,11 @@
-//! x
+//! What black-box tests are made of: a whole vault per test, requests to it, and a look at the wire behind it.
+
+pub mod answer;
+pub mod events;
+pub mod gateway;
+pub mod runtime_api;
+pub mod vault;
+pub mod wire;
+
+pub use answer::Answer;
+pub use vault::Vault;

@@ -1,0 +1,1 @@
+//! Signing in, and what callers may do.

@@ -1,0 +1,3 @@
+//! Dynamic secrets: minting on read, links to base secrets.
+
+mod aws;

@@ -1,0 +1,1 @@
+//! Storing secrets: every route under `/v1/secrets` but minting.

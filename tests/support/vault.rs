@@ -1,0 +1,429 @@
+//! `Vault`: a whole vault in this process, with a clock that stands still and a sandbox cloud.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::config::SharedHttpClient;
+use axum::body::Body;
+use dynoxide::Database;
+use http::{Method, Request, header};
+use http_body_util::BodyExt;
+use mayfly::{
+    app::App,
+    clients,
+    clock::{Clock, FixedClock},
+    config::Endpoints,
+    domain::sensitive::Sensitive,
+    http::{
+        edge::{Arrival, Edge},
+        lambda::Direct,
+        path::RawPath,
+    },
+    provider::Providers,
+    seal::{KeyFile, KeyWrapper, Keyrings},
+    store::table::Table,
+};
+use mayfly_local::{
+    embedded::{self, Embedded},
+    sandbox::{Sandbox, SandboxRole, SandboxUser},
+    vault::{self, PURPOSES},
+};
+use mayfly_token::bootstrap;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    answer::Answer,
+    wire::{InProcess, Wire},
+};
+
+/// When a test vault's clock starts: 2026-01-01T00:00:00Z, in milliseconds.
+pub const START: i64 = 1_767_225_600_000;
+/// The sandbox account.
+pub const ACCOUNT: &str = "123456789012";
+/// A role that the sandbox user may assume, for at most two hours.
+pub const ROLE: &str = "arn:aws:iam::123456789012:role/reader";
+/// A managed policy.
+pub const POLICY: &str = "arn:aws:iam::aws:policy/ReadOnlyAccess";
+/// The sandbox user's access key.
+pub const ACCESS_KEY: &str = "AKIASANDBOXTESTUSER2";
+/// The sandbox user's secret key.
+pub const SECRET_KEY: &str = "sandboxSecretKeyOfTheTestUser+0123456789";
+
+/// A vault with its first admin signed in.
+pub struct Vault {
+    /// Its parts.
+    pub app: Arc<App>,
+    /// Its clock; stands still until it is moved.
+    pub clock: Arc<FixedClock>,
+    /// Every upstream call it makes.
+    pub wire: Wire,
+    /// The cloud it mints from.
+    pub sandbox: Sandbox,
+    /// The table, for tests that look at or edit what is stored.
+    pub database: Database,
+    /// The admin's client id.
+    pub client_id: String,
+    /// The admin's client secret.
+    pub client_secret: String,
+    /// The admin's token.
+    pub token: String,
+    keys: Arc<dyn KeyWrapper>,
+    edge: Edge,
+}
+
+impl Vault {
+    /// Starts a vault in memory, makes its first admin and signs it in. The sandbox knows one user and one role.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start() -> Self {
+        let clock = Arc::new(FixedClock::at(START));
+        let shared: Arc<dyn Clock> = clock.clone();
+        let sandbox = Sandbox::in_memory(Arc::new(move || shared.now()));
+        sandbox
+            .add_user(
+                SandboxUser::new("base", ACCOUNT, ACCESS_KEY, SECRET_KEY.to_owned())
+                    .allowed_to_federate(),
+            )
+            .unwrap();
+        sandbox.add_role(role(ROLE)).unwrap();
+        let wire = Wire::default();
+        let database = embedded::open(None).unwrap();
+        let keys: Arc<dyn KeyWrapper> = Arc::new(KeyFile::ephemeral().unwrap());
+        let app = assemble(&database, &wire, &sandbox, keys.clone(), clock.clone());
+
+        let trail = bootstrap::trail("test".to_owned(), "bootstrap");
+        let admin = bootstrap::bootstrap(&app, &trail).await.unwrap();
+        let mut vault = Self {
+            edge: vault::edge(&app),
+            app,
+            clock,
+            wire,
+            sandbox,
+            database,
+            client_id: admin.client_id.to_string(),
+            client_secret: shown(&admin.client_secret),
+            token: String::new(),
+            keys,
+        };
+        vault.token = vault
+            .sign_in(&vault.client_id, &vault.client_secret)
+            .await
+            .expect(200)
+            .json()["accessToken"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        if std::env::var_os("MAYFLY_TEST_WEATHER").is_some() {
+            vault.wire.bad_weather(7);
+        }
+        vault.wire.clear();
+        vault
+    }
+
+    /// Another process on the same table, cloud and key: its own memories, its own record of calls.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        let wire = Wire::default();
+        let app = assemble(
+            &self.database,
+            &wire,
+            &self.sandbox,
+            self.keys.clone(),
+            self.clock.clone(),
+        );
+        Self {
+            edge: vault::edge(&app),
+            app,
+            clock: self.clock.clone(),
+            wire,
+            sandbox: self.sandbox.clone(),
+            database: self.database.clone(),
+            client_id: self.client_id.clone(),
+            client_secret: self.client_secret.clone(),
+            token: self.token.clone(),
+            keys: self.keys.clone(),
+        }
+    }
+
+    /// Sends any request.
+    ///
+    /// # Panics
+    /// If the request cannot be made.
+    pub async fn send(
+        &self,
+        method: Method,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Answer {
+        let (path, query) = target
+            .split_once('?')
+            .map_or((target, None), |(path, query)| (path, Some(query)));
+        // The path goes by the arrival, as bytes nobody has touched; the request line is a placeholder for it.
+        let line = query.map_or_else(|| "/".to_owned(), |query| format!("/?{query}"));
+        let mut request = Request::builder().method(method).uri(line);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let arrival = Arrival {
+            request_id: Uuid::new_v4().to_string(),
+            source: "192.0.2.7".to_owned(),
+            path: RawPath::Encoded(path.to_owned()),
+        };
+        let response = self
+            .edge
+            .handle(request.body(Body::from(body)).unwrap(), arrival)
+            .await;
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    /// Sends a request as the admin.
+    pub async fn ask(&self, method: Method, target: &str, body: Option<&Value>) -> Answer {
+        self.ask_as(&self.token, method, target, body).await
+    }
+
+    /// Sends a request with `token`.
+    pub async fn ask_as(
+        &self,
+        token: &str,
+        method: Method,
+        target: &str,
+        body: Option<&Value>,
+    ) -> Answer {
+        let body = body
+            .map(|body| body.to_string().into_bytes())
+            .unwrap_or_default();
+        self.send(
+            method,
+            target,
+            &[(header::AUTHORIZATION.as_str(), token)],
+            body,
+        )
+        .await
+    }
+
+    /// `GET /v1/secrets/{rest}` as the admin.
+    pub async fn read(&self, rest: &str) -> Answer {
+        self.ask(Method::GET, &format!("/v1/secrets/{rest}"), None)
+            .await
+    }
+
+    /// `POST /v1/secrets/{path}` as the admin.
+    pub async fn create(&self, path: &str, body: Value) -> Answer {
+        self.ask(Method::POST, &format!("/v1/secrets/{path}"), Some(&body))
+            .await
+    }
+
+    /// `PUT /v1/secrets/{rest}` as the admin.
+    pub async fn update(&self, rest: &str, body: Value) -> Answer {
+        self.ask(Method::PUT, &format!("/v1/secrets/{rest}"), Some(&body))
+            .await
+    }
+
+    /// `PUT /v1/secrets/{rest}` without a body, as roll back and restore are sent.
+    pub async fn put(&self, rest: &str) -> Answer {
+        self.ask(Method::PUT, &format!("/v1/secrets/{rest}"), None)
+            .await
+    }
+
+    /// `DELETE /v1/secrets/{rest}` as the admin.
+    pub async fn delete(&self, rest: &str) -> Answer {
+        self.ask(Method::DELETE, &format!("/v1/secrets/{rest}"), None)
+            .await
+    }
+
+    /// `GET /v1/secrets?{query}` as the admin.
+    pub async fn search(&self, query: &str) -> Answer {
+        self.ask(Method::GET, &format!("/v1/secrets?{query}"), None)
+            .await
+    }
+
+    /// Signs a client in.
+    pub async fn sign_in(&self, client_id: &str, client_secret: &str) -> Answer {
+        let body = json!({
+            "grant_type": "client_credentials", "client_id": client_id, "client_secret": client_secret,
+        });
+        self.send(
+            Method::POST,
+            "/v1/token",
+            &[],
+            body.to_string().into_bytes(),
+        )
+        .await
+    }
+
+    /// Makes a base secret at `path` with the sandbox user's key and these attributes beside `type`.
+    pub async fn create_base(&self, path: &str, attributes: Value) {
+        self.create(path, base(attributes)).await.expect(201);
+    }
+
+    /// Makes a dynamic secret at `path` that links to `base`, with these attributes beside the link.
+    pub async fn create_dynamic(&self, path: &str, base: &str, attributes: Value) -> Answer {
+        self.create(path, dynamic(base, attributes)).await
+    }
+
+    /// A direct invocation of `dynamic-read` as `principal`.
+    ///
+    /// # Errors
+    /// What the function answers.
+    pub async fn invoke(
+        &self,
+        principal: Option<&str>,
+        payload: Value,
+    ) -> Result<Value, mayfly::error::Error> {
+        let direct = Direct {
+            principal: principal.map(|principal| principal.parse().unwrap()),
+            alias: Some("test".to_owned()),
+            payload,
+            request_id: "test".to_owned(),
+        };
+        mayfly_dynamic_read::invoke(self.app.clone(), direct).await
+    }
+
+    /// All items of the table, as DynamoDB JSON, in key order.
+    ///
+    /// # Panics
+    /// If the table cannot be read.
+    pub fn items(&self) -> Vec<Value> {
+        let scan = serde_json::from_value(json!({"TableName": embedded::TABLE})).unwrap();
+        let answer = serde_json::to_value(self.database.scan(scan).unwrap()).unwrap();
+        let mut items = answer["Items"].as_array().cloned().unwrap_or_default();
+        items.sort_by_key(|item| (item["pk"]["S"].to_string(), item["sk"]["S"].to_string()));
+        items
+    }
+
+    /// The items whose partition key begins with `prefix`.
+    pub fn items_of(&self, prefix: &str) -> Vec<Value> {
+        let mut items = self.items();
+        items.retain(|item| {
+            item["pk"]["S"]
+                .as_str()
+                .is_some_and(|pk| pk.starts_with(prefix))
+        });
+        items
+    }
+
+    /// Puts an item into the table behind the vault's back.
+    ///
+    /// # Panics
+    /// If it cannot be put.
+    pub fn put_item(&self, item: &Value) {
+        let put =
+            serde_json::from_value(json!({"TableName": embedded::TABLE, "Item": item})).unwrap();
+        self.database.put_item(put).unwrap();
+    }
+
+    /// Takes an item out of the table behind the vault's back.
+    ///
+    /// # Panics
+    /// If it cannot be taken out.
+    pub fn delete_item(&self, item: &Value) {
+        let key = json!({"pk": item["pk"], "sk": item["sk"]});
+        let delete =
+            serde_json::from_value(json!({"TableName": embedded::TABLE, "Key": key})).unwrap();
+        self.database.delete_item(delete).unwrap();
+    }
+
+    /// The audit records, oldest first, as plain JSON.
+    pub fn audit(&self) -> Vec<Value> {
+        let mut records: Vec<Value> = self.items_of("AUDIT#").iter().map(plain).collect();
+        records.sort_by_key(|record| record["sk"].to_string());
+        records
+    }
+}
+
+/// The body of a base secret with the sandbox user's key.
+pub fn base(attributes: Value) -> Value {
+    let mut all = json!({"type": "aws"});
+    merge(&mut all, attributes);
+    json!({
+        "data": {"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY, "region": "us-east-1"},
+        "attributes": all,
+    })
+}
+
+/// The body of a dynamic secret that links to `base`.
+pub fn dynamic(base: &str, attributes: Value) -> Value {
+    let mut all = json!({"linkConfig": {"linkType": "dynamic", "linkedSecret": base}});
+    merge(&mut all, attributes);
+    json!({ "attributes": all })
+}
+
+/// Attributes that assume [`ROLE`].
+pub fn assume_role() -> Value {
+    json!({"providerType": "assumeRole", "roleArn": ROLE, "ttl": 900})
+}
+
+/// A role that the sandbox user may assume, with tags and a source identity, for at most two hours.
+pub fn role(arn: &str) -> SandboxRole {
+    SandboxRole {
+        arn: arn.to_owned(),
+        trusted_users: vec![format!("arn:aws:iam::{ACCOUNT}:user/base")],
+        max_duration: 7200,
+        external_id: None,
+        allow_tag_session: true,
+        allow_source_identity: true,
+    }
+}
+
+fn merge(into: &mut Value, more: Value) {
+    if let Value::Object(more) = more {
+        for (key, value) in more {
+            into[key] = value;
+        }
+    }
+}
+
+fn assemble(
+    database: &Database,
+    wire: &Wire,
+    sandbox: &Sandbox,
+    keys: Arc<dyn KeyWrapper>,
+    clock: Arc<FixedClock>,
+) -> Arc<App> {
+    let table_client =
+        embedded::client(wire.over(SharedHttpClient::new(Embedded::new(database.clone()))));
+    let table = Table::new(table_client, embedded::TABLE, clock.clone());
+    let keyrings = Keyrings::new(table.clone(), keys, clock.clone(), PURPOSES.to_vec());
+    let cloud = wire.over(SharedHttpClient::new(InProcess(sandbox.router())));
+    let aws = clients::sts(cloud, "us-east-1", &Endpoints::default(), clock.clone());
+    Arc::new(App::new(
+        clock,
+        table,
+        Arc::new(keyrings),
+        Providers { aws },
+    ))
+}
+
+/// A DynamoDB item as plain JSON: `{"a": {"S": "x"}}` becomes `{"a": "x"}`.
+pub fn plain(item: &Value) -> Value {
+    let simple = |value: &Value| match value.as_object().and_then(|value| value.iter().next()) {
+        Some((kind, value)) if kind == "N" => value
+            .as_str()
+            .and_then(|text| text.parse::<i64>().ok())
+            .map_or_else(|| value.clone(), Value::from),
+        Some((kind, value)) if kind == "M" => plain(value),
+        Some((_, value)) => value.clone(),
+        None => Value::Null,
+    };
+    item.as_object()
+        .map(|fields| {
+            fields
+                .iter()
+                .map(|(name, value)| (name.clone(), simple(value)))
+                .collect()
+        })
+        .unwrap_or_default()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test signs in with it")]
+fn shown(secret: &Sensitive) -> String {
+    secret.expose().to_owned()
+}
