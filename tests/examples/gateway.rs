@@ -8,30 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use mayfly_tests::gateway::{Gateway, Route};
+use mayfly_tests::gateway::{Gateway, routes};
 use mayfly_tests::runtime_api::Function;
 use serde_json::{Value, json};
 
 const USAGE: &str = "usage: gateway --functions DIR --port N --ready-file FILE";
-
-const ROUTES: [Route; 8] = [
-    route("POST", "/v1/token", "token"),
-    route("GET", "/v1/heartbeat", "token"),
-    route("GET", "/v1/.well-known/jwks.json", "token"),
-    route("GET", "/v1/secrets/{proxy+}", "dynamic-read"),
-    route("GET", "/v1/secrets", "crud"),
-    route("POST", "/v1/secrets/{proxy+}", "crud"),
-    route("PUT", "/v1/secrets/{proxy+}", "crud"),
-    route("DELETE", "/v1/secrets/{proxy+}", "crud"),
-];
-
-const fn route(method: &'static str, path: &'static str, function: &'static str) -> Route {
-    Route {
-        method,
-        path,
-        function,
-    }
-}
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -43,7 +24,7 @@ async fn main() -> anyhow::Result<()> {
         let function = Function::start(&options.functions.join(name), &env)?;
         functions.insert(name, Arc::new(function));
     }
-    let gateway = Gateway::start(options.port, &ROUTES, functions.clone()).await?;
+    let gateway = Gateway::start(options.port, &routes(), functions.clone()).await?;
     let ready = bootstrap(&functions["token"], &gateway.url()).await;
     let mut logs = Logs::new(functions);
     if ready.is_err() {

@@ -7,6 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode;
 use serde_json::{Map, Value, json};
 
+use crate::answer::Answer;
+
 /// The stage of the front doors that have a named one.
 pub const STAGE: &str = "prod";
 
@@ -303,56 +305,41 @@ fn last(pairs: Vec<(String, String)>) -> Value {
         .collect()
 }
 
-/// What the client gets back.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    /// The status code.
-    pub status: u16,
-    /// All headers, cookies among them.
-    pub headers: HeaderMap,
-    /// The body, decoded.
-    pub body: Vec<u8>,
-}
-
-impl Answer {
-    /// Reads what a function answered to an event of any shape.
-    pub fn parse(answer: &Value) -> anyhow::Result<Self> {
-        let status = answer["statusCode"].as_u64().context("no statusCode")?;
-        let body = answer["body"].as_str().unwrap_or_default();
-        let is_base64 = answer["isBase64Encoded"].as_bool().unwrap_or_default();
-        let mut headers = HeaderMap::new();
-        for (name, values) in answer["multiValueHeaders"]
-            .as_object()
-            .into_iter()
-            .flatten()
-        {
-            for value in values.as_array().into_iter().flatten() {
-                append(&mut headers, name, value)?;
-            }
+/// Reads what a function answered to an event of any shape.
+///
+/// # Errors
+/// It is no answer that a front door would take.
+pub fn answer(answer: &Value) -> anyhow::Result<Answer> {
+    let status = answer["statusCode"].as_u64().context("no statusCode")?;
+    let body = answer["body"].as_str().unwrap_or_default();
+    let is_base64 = answer["isBase64Encoded"].as_bool().unwrap_or_default();
+    let mut headers = HeaderMap::new();
+    for (name, values) in answer["multiValueHeaders"]
+        .as_object()
+        .into_iter()
+        .flatten()
+    {
+        for value in values.as_array().into_iter().flatten() {
+            append(&mut headers, name, value)?;
         }
-        for (name, value) in answer["headers"].as_object().into_iter().flatten() {
-            if !headers.contains_key(name) {
-                append(&mut headers, name, value)?;
-            }
-        }
-        for cookie in answer["cookies"].as_array().into_iter().flatten() {
-            append(&mut headers, "set-cookie", cookie)?;
-        }
-        Ok(Self {
-            status: status.try_into().context("statusCode out of range")?,
-            headers,
-            body: if is_base64 {
-                STANDARD.decode(body).context("body is not Base64")?
-            } else {
-                body.as_bytes().to_vec()
-            },
-        })
     }
-
-    /// Reads the body as JSON.
-    pub fn json(&self) -> anyhow::Result<Value> {
-        serde_json::from_slice(&self.body).context("body is not JSON")
+    for (name, value) in answer["headers"].as_object().into_iter().flatten() {
+        if !headers.contains_key(name) {
+            append(&mut headers, name, value)?;
+        }
     }
+    for cookie in answer["cookies"].as_array().into_iter().flatten() {
+        append(&mut headers, "set-cookie", cookie)?;
+    }
+    Ok(Answer {
+        status: status.try_into().context("statusCode out of range")?,
+        headers,
+        body: if is_base64 {
+            STANDARD.decode(body).context("body is not Base64")?
+        } else {
+            body.as_bytes().to_vec()
+        },
+    })
 }
 
 fn append(headers: &mut HeaderMap, name: &str, value: &Value) -> anyhow::Result<()> {
@@ -477,7 +464,7 @@ mod tests {
             "statusCode": 201, "headers": {"content-type": "application/json"}, "multiValueHeaders": {},
             "cookies": ["a=1", "b=2"], "body": "{\"n\":1}", "isBase64Encoded": false,
         });
-        let answer = Answer::parse(&answer).unwrap();
+        let answer = super::answer(&answer).unwrap();
         assert_eq!(
             (answer.status, answer.json().unwrap()),
             (201, json!({"n": 1}))
@@ -489,9 +476,9 @@ mod tests {
             "statusCode": 204, "headers": {"X-A": "2"}, "multiValueHeaders": {"x-a": ["1", "2"]},
             "body": "AAE=", "isBase64Encoded": true,
         });
-        let answer = Answer::parse(&answer).unwrap();
+        let answer = super::answer(&answer).unwrap();
         assert_eq!((answer.status, answer.body), (204, vec![0, 1]));
         assert_eq!(answer.headers.get_all("x-a").iter().count(), 2);
-        assert!(Answer::parse(&json!({"message": "x"})).is_err());
+        assert!(super::answer(&json!({"message": "x"})).is_err());
     }
 }

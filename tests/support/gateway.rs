@@ -14,7 +14,8 @@ use http::{StatusCode, header};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::events::{Answer, Sent, Shape};
+use crate::answer::Answer;
+use crate::events::{self, Sent, Shape};
 use crate::runtime_api::Function;
 
 /// The largest request that API Gateway takes.
@@ -36,6 +37,16 @@ pub struct Route {
     pub path: &'static str,
     /// The name of the function.
     pub function: &'static str,
+}
+
+/// The product's own route table, as the gateway takes it.
+pub fn routes() -> Vec<Route> {
+    let row = |route: &mayfly::routes::Route| Route {
+        method: route.method,
+        path: route.path,
+        function: route.function.name(),
+    };
+    mayfly::routes::ROUTES.iter().map(row).collect()
 }
 
 impl Gateway {
@@ -169,7 +180,7 @@ async fn serve(State(table): State<Arc<Table>>, request: Request) -> Response {
 
 async fn ask(function: &Function, sent: &Sent) -> anyhow::Result<Answer> {
     let outcome = function.invoke(sent.event(Shape::HttpApi)).await?;
-    Answer::parse(&outcome.answer()?)
+    events::answer(&outcome.answer()?)
 }
 
 fn reply(mut answer: Answer) -> Response {

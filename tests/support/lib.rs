@@ -1,6 +1,7 @@
 //! What black-box tests are made of: a whole vault per test, requests to it, and a look at the wire behind it.
 
 pub mod answer;
+pub mod deployment;
 pub mod events;
 pub mod gateway;
 pub mod runtime_api;

@@ -8,6 +8,11 @@ use dynoxide::Database;
 use http::{Method, Request, header};
 use http_body_util::BodyExt;
 use mayfly::{
+    access::{
+        client,
+        policy::{Effect, Rule},
+        rules::{self, RulesCache, Snapshot},
+    },
     app::App,
     clients,
     clock::{Clock, FixedClock},
@@ -20,7 +25,10 @@ use mayfly::{
     },
     provider::Providers,
     seal::{KeyFile, KeyWrapper, Keyrings},
-    store::table::Table,
+    store::{
+        schema::{Key, RoleRecord},
+        table::Table,
+    },
 };
 use mayfly_local::{
     embedded::{self, Embedded},
@@ -77,35 +85,19 @@ impl Vault {
     /// # Panics
     /// If it does not start.
     pub async fn start() -> Self {
-        let clock = Arc::new(FixedClock::at(START));
-        let shared: Arc<dyn Clock> = clock.clone();
-        let sandbox = Sandbox::in_memory(Arc::new(move || shared.now()));
-        sandbox
-            .add_user(
-                SandboxUser::new("base", ACCOUNT, ACCESS_KEY, SECRET_KEY.to_owned())
-                    .allowed_to_federate(),
-            )
-            .unwrap();
-        sandbox.add_role(role(ROLE)).unwrap();
-        let wire = Wire::default();
-        let database = embedded::open(None).unwrap();
-        let keys: Arc<dyn KeyWrapper> = Arc::new(KeyFile::ephemeral().unwrap());
-        let app = assemble(&database, &wire, &sandbox, keys.clone(), clock.clone());
+        Self::start_with(Arc::new(KeyFile::ephemeral().unwrap())).await
+    }
 
+    /// Starts a vault whose branch keys are wrapped by `keys`.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start_with(keys: Arc<dyn KeyWrapper>) -> Self {
+        let mut vault = Self::empty(keys);
         let trail = bootstrap::trail("test".to_owned(), "bootstrap");
-        let admin = bootstrap::bootstrap(&app, &trail).await.unwrap();
-        let mut vault = Self {
-            edge: vault::edge(&app),
-            app,
-            clock,
-            wire,
-            sandbox,
-            database,
-            client_id: admin.client_id.to_string(),
-            client_secret: shown(&admin.client_secret),
-            token: String::new(),
-            keys,
-        };
+        let admin = bootstrap::bootstrap(&vault.app, &trail).await.unwrap();
+        vault.client_id = admin.client_id.to_string();
+        vault.client_secret = shown(&admin.client_secret);
         vault.token = vault
             .sign_in(&vault.client_id, &vault.client_secret)
             .await
@@ -119,6 +111,84 @@ impl Vault {
         }
         vault.wire.clear();
         vault
+    }
+
+    /// A vault on an empty table: it has no admin yet, and nobody is signed in.
+    ///
+    /// # Panics
+    /// If its parts cannot be made.
+    pub fn empty(keys: Arc<dyn KeyWrapper>) -> Self {
+        let clock = Arc::new(FixedClock::at(START));
+        let shared: Arc<dyn Clock> = clock.clone();
+        let sandbox = Sandbox::in_memory(Arc::new(move || shared.now()));
+        sandbox
+            .add_user(
+                SandboxUser::new("base", ACCOUNT, ACCESS_KEY, SECRET_KEY.to_owned())
+                    .allowed_to_federate(),
+            )
+            .unwrap();
+        sandbox.add_role(role(ROLE)).unwrap();
+        let wire = Wire::default();
+        let database = embedded::open(None).unwrap();
+        let app = assemble(&database, &wire, &sandbox, keys.clone(), clock.clone());
+        Self {
+            edge: vault::edge(&app),
+            app,
+            clock,
+            wire,
+            sandbox,
+            database,
+            client_id: String::new(),
+            client_secret: String::new(),
+            token: String::new(),
+            keys,
+        }
+    }
+
+    /// Makes a role with a client, and signs that in; answers its token. No rule names the role yet.
+    ///
+    /// # Panics
+    /// If the role cannot be made.
+    pub async fn make_role(&self, name: &str) -> String {
+        let role = RoleRecord {
+            key: Key::role(name),
+            id: Uuid::new_v4(),
+            name: name.to_owned(),
+            rev: 0,
+            description: String::new(),
+            created: START,
+            created_by: "system".to_owned(),
+            valid_after: 0,
+            deleted_at: None,
+        };
+        let (client, secret) = client::generate(&self.app, name, "system").await.unwrap();
+        self.app.table.put(&role).await.unwrap();
+        self.app.table.put(&client).await.unwrap();
+        let answer = self
+            .sign_in(&client.client_id.to_string(), &shown(&secret))
+            .await
+            .expect(200);
+        answer.json()["accessToken"].as_str().unwrap().to_owned()
+    }
+
+    /// Replaces all rules in the table, behind this process's back. The admin keeps its own.
+    ///
+    /// # Panics
+    /// If they cannot be written.
+    pub async fn set_rules(&self, more: Vec<Rule>) {
+        let table = &self.app.table;
+        let held = RulesCache::new(table.clone()).load().await.unwrap();
+        let mut rules = vec![rule(Effect::Allow, "roles:admin", "<.*>", "<.*>")];
+        rules.extend(more);
+        let snapshot = Snapshot {
+            format: 1,
+            vault: held.vault,
+            rules,
+            keys: held.keys.clone(),
+            signing: held.signing.clone(),
+        };
+        let writes = rules::writes(table, &snapshot).unwrap();
+        table.transact(Uuid::new_v4(), writes).await.unwrap();
     }
 
     /// Another process on the same table, cloud and key: its own memories, its own record of calls.
@@ -359,6 +429,16 @@ pub fn dynamic(base: &str, attributes: Value) -> Value {
 /// Attributes that assume [`ROLE`].
 pub fn assume_role() -> Value {
     json!({"providerType": "assumeRole", "roleArn": ROLE, "ttl": 900})
+}
+
+/// A rule for one subject, one resource and one action, each a pattern.
+pub fn rule(effect: Effect, subject: &str, resource: &str, action: &str) -> Rule {
+    Rule {
+        subjects: vec![subject.to_owned()],
+        effect,
+        resources: vec![resource.to_owned()],
+        actions: vec![action.to_owned()],
+    }
 }
 
 /// A role that the sandbox user may assume, with tags and a source identity, for at most two hours.

@@ -1,9 +1,11 @@
 //! Lambda function `token`: signing in.
 
+use std::process::ExitCode;
+
 use mayfly::{http::lambda, seal::Purpose};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn main() -> ExitCode {
     let purposes = [Purpose::TokenSigning, Purpose::Verifier];
-    lambda::run(&purposes, mayfly_token::router, Some(mayfly_token::invoke)).await
+    lambda::main(&purposes, mayfly_token::router, Some(mayfly_token::invoke)).await
 }

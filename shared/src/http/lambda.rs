@@ -1,6 +1,6 @@
 //! Lambda: from an invocation to the edge, and back.
 
-use std::sync::Arc;
+use std::{io::Write, process::ExitCode, sync::Arc};
 
 use axum::body::Body;
 use http::Request;
@@ -74,8 +74,24 @@ pub fn app(settings: &Settings, purposes: &[Purpose]) -> Result<Arc<App>, Error>
     )))
 }
 
+/// The whole `main` of a function: runs it, and says on standard error why it does not start.
+pub async fn main(
+    purposes: &[Purpose],
+    router: impl FnOnce(Arc<App>) -> axum::Router,
+    direct: Option<DirectHandler>,
+) -> ExitCode {
+    match run(purposes, router, direct).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing can be done about a closed standard error.
+            _ = writeln!(std::io::stderr(), "cannot start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// Runs a function until the Lambda service ends it: reads settings, warms up, answers.
-pub async fn run(
+async fn run(
     purposes: &[Purpose],
     router: impl FnOnce(Arc<App>) -> axum::Router,
     direct: Option<DirectHandler>,

@@ -16,7 +16,7 @@ use crate::{domain::sensitive::Sensitive, error::Error, store::table::Table};
 
 pub use envelope::Binding;
 pub use key_file::KeyFile;
-pub use keyring::Keyrings;
+pub use keyring::{BranchKey, Keyrings};
 pub use kms::Kms;
 pub use wrapper::{KeyWrapper, WrapContext};
 
