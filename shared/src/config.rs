@@ -97,7 +97,7 @@ impl Settings {
             endpoints: Endpoints::read(lookup)?,
             gateway_alias: lookup("MAYFLY_GATEWAY_ALIAS"),
             aliases: aliases(lookup("MAYFLY_ALIASES"))?,
-            warm_up: switch("MAYFLY_WARM_UP", lookup("MAYFLY_WARM_UP"))?,
+            warm_up: switch("MAYFLY_WARM_UP", lookup("MAYFLY_WARM_UP").as_deref())?,
             log: level(lookup)?,
         })
     }
@@ -165,8 +165,8 @@ fn aliases(text: Option<String>) -> Result<HashMap<String, Principal>, ConfigErr
         .collect()
 }
 
-fn switch(name: &'static str, word: Option<String>) -> Result<bool, ConfigError> {
-    match word.as_deref() {
+fn switch(name: &'static str, word: Option<&str>) -> Result<bool, ConfigError> {
+    match word {
         None | Some("on") => Ok(true),
         Some("off") => Ok(false),
         Some(_) => Err(ConfigError::Wrong {

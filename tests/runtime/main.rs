@@ -1,5 +1,11 @@
 //! The built functions under the Lambda Runtime API.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what cannot be set up fails the test"
+)]
+
 mod direct;
 mod logs;
 mod paths;

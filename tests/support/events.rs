@@ -465,10 +465,7 @@ mod tests {
             "cookies": ["a=1", "b=2"], "body": "{\"n\":1}", "isBase64Encoded": false,
         });
         let answer = super::answer(&answer).unwrap();
-        assert_eq!(
-            (answer.status, answer.json().unwrap()),
-            (201, json!({"n": 1}))
-        );
+        assert_eq!((answer.status, answer.json()), (201, json!({"n": 1})));
         assert_eq!(answer.headers["content-type"], "application/json");
         assert_eq!(answer.headers.get_all("set-cookie").iter().count(), 2);
 

@@ -1,5 +1,11 @@
 //! What black-box tests are made of: a whole vault per test, requests to it, and a look at the wire behind it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "what cannot be set up fails the test"
+)]
+
 pub mod answer;
 pub mod deployment;
 pub mod events;

@@ -79,12 +79,13 @@ async fn plan(
     link: &LinkRecord,
 ) -> Result<Plan, Error> {
     let key = Key::secret(&link.base);
-    let base: Option<SecretRecord> = if app.bases.recall(&located.path).as_ref() == Some(&link.base)
-    {
-        located.items.record(&key)?
-    } else {
-        app.bases.remember(located.path.clone(), link.base.clone());
-        app.table.batch_get([key.clone()]).await?.record(&key)?
+    // What was read decides, not what is remembered: another read may have changed the memory meanwhile.
+    let base: Option<SecretRecord> = match located.items.record(&key)? {
+        Some(base) => Some(base),
+        None => {
+            app.bases.remember(located.path.clone(), link.base.clone());
+            app.table.batch_get([key.clone()]).await?.record(&key)?
+        }
     };
     let (cloud, base) = link::base_of(app, link, base).await?;
     let attributes = description.attributes.clone().unwrap_or_default();

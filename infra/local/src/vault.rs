@@ -40,9 +40,10 @@ pub struct Vault {
 impl Vault {
     /// Opens the vault that the command line asks for. `sandbox_url` is where its sandbox will answer.
     pub fn open(serve: &Serve, sandbox_url: Option<&str>) -> anyhow::Result<Self> {
-        let dir = match serve.ephemeral {
-            true => None,
-            false => Some(DataDir::open(&serve.data_dir, serve.cloud)?),
+        let dir = if serve.ephemeral {
+            None
+        } else {
+            Some(DataDir::open(&serve.data_dir, serve.cloud)?)
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let sandbox = match serve.cloud {

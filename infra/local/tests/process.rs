@@ -1,5 +1,11 @@
 //! The `mayfly` program as a person meets it: started, used, stopped, killed, started again.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what cannot be set up fails the test"
+)]
+
 use std::{
     fs::File,
     io::{Read, Write},

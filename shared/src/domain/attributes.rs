@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn attributes(value: Value) -> Attributes {
+    fn attributes(value: &Value) -> Attributes {
         Attributes::new(value.as_object().unwrap().clone())
     }
 
@@ -109,11 +109,11 @@ mod tests {
     fn a_link_is_read_with_slashes_or_colons() {
         for linked in ["aws/base", "aws:base"] {
             let found =
-                attributes(json!({"linkConfig": {"linkType": "dynamic", "linkedSecret": linked}}));
+                attributes(&json!({"linkConfig": {"linkType": "dynamic", "linkedSecret": linked}}));
             assert_eq!(found.link().unwrap().unwrap().as_str(), "aws:base");
         }
         assert!(
-            attributes(json!({"linkConfig": null}))
+            attributes(&json!({"linkConfig": null}))
                 .link()
                 .unwrap()
                 .is_none()
@@ -141,7 +141,7 @@ mod tests {
                 "attributes.linkConfig.linkedSecret: ",
             ),
         ] {
-            let text = attributes(json!({ "linkConfig": config }))
+            let text = attributes(&json!({ "linkConfig": config }))
                 .link()
                 .unwrap_err()
                 .to_string();
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn dotted_names_reach_inside() {
-        let found = attributes(json!({"a": {"b": 1}, "a.c": 2}));
+        let found = attributes(&json!({"a": {"b": 1}, "a.c": 2}));
         assert_eq!(found.lookup("a.b"), Some(&json!(1)));
         assert_eq!(found.lookup("a.c"), Some(&json!(2)));
         assert_eq!(found.lookup("a.d"), None);

@@ -20,7 +20,7 @@ pub fn check(field: &str, text: &[u8]) -> Result<(), Error> {
         .map_err(|error| Error::invalid(field, describe(&error)))
 }
 
-/// serde_json's own sentence without what it may quote of the input.
+/// `serde_json`'s own sentence without what it may quote of the input.
 pub fn describe(error: &serde_json::Error) -> String {
     let place = format!("line {} column {}", error.line(), error.column());
     let text = error.to_string();

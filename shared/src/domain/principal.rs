@@ -46,8 +46,9 @@ impl FromStr for Principal {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_once(':') {
-            Some(("users" | "roles", name)) if !name.is_empty() => Ok(Self(text.to_lowercase())),
+        let name = text.to_lowercase();
+        match name.split_once(':') {
+            Some(("users" | "roles", rest)) if !rest.is_empty() => Ok(Self(name)),
             _ => Err("a principal is users:{name} or roles:{name}"),
         }
     }

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     clock::wire_seconds,
-    domain::{data::SecretData, secret::Description, sensitive::Sensitive},
+    domain::{attributes::Attributes, data::SecretData, secret::Description, sensitive::Sensitive},
     error::Error,
 };
 
@@ -38,10 +38,7 @@ pub fn secret(description: &Description, data: Option<&SecretData>) -> Result<Se
     let wire = Wire {
         id: description.id.to_string(),
         path: description.path.as_str(),
-        attributes: description
-            .attributes
-            .as_ref()
-            .map(|attributes| attributes.fields()),
+        attributes: description.attributes.as_ref().map(Attributes::fields),
         description: &description.description,
         data,
         created: wire_seconds(description.created),

@@ -80,6 +80,7 @@ fn branch_key(plaintext: Option<Blob>) -> Result<BranchKey, Error> {
 }
 
 /// Refusals are final for this key; everything else may pass.
+#[expect(clippy::needless_pass_by_value, reason = "shaped for map_err")]
 fn failed<E, R>(error: SdkError<E, R>) -> Error
 where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,

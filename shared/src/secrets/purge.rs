@@ -11,7 +11,7 @@ use crate::{
     secrets::stored,
     store::{
         schema::{DUE, Key, PURGE, RemovalRecord, SecretRecord, TASK, due_sort, shards_of},
-        table::Range,
+        table::{Range, TransactError},
         writes::Only,
     },
 };
@@ -137,7 +137,7 @@ pub async fn clear(app: &App, over: &SecretRecord) -> Result<(), Error> {
     let (writes, _) = removal(app, over)?;
     match app.table.transact(Uuid::new_v4(), writes).await {
         Ok(()) => remove_versions(app, over.id, &over.path).await,
-        Err(error) if matches!(error, crate::store::table::TransactError::Cancelled(_)) => Ok(()),
+        Err(TransactError::Cancelled(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

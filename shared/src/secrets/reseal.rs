@@ -51,7 +51,7 @@ pub async fn reseal_all(app: &App) -> Result<Resealed, Error> {
                 }
                 match found.last() {
                     Some(last) if found.len() == PAGE => {
-                        from = format!("{}\u{1}", last.sort_key(entity))
+                        from = format!("{}\u{1}", last.sort_key(entity));
                     }
                     _ => break,
                 }

@@ -119,7 +119,7 @@ fn about(record: &SecretRecord) -> [String; 5] {
         record
             .attributes
             .clone()
-            .map_or_else(|| "null".to_owned(), |text| text),
+            .unwrap_or_else(|| "null".to_owned()),
         link.map(|link| link.base.to_string()).unwrap_or_default(),
         link.map(|link| link.base_id.to_string())
             .unwrap_or_default(),

@@ -86,6 +86,7 @@ impl Cancelled {
 }
 
 /// A failed call, with the code in front of the chain.
+#[expect(clippy::needless_pass_by_value, reason = "shaped for map_err")]
 pub(crate) fn failed<E, R>(error: SdkError<E, R>) -> Error
 where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,

@@ -36,6 +36,7 @@ pub(super) fn classify(code: Option<&str>) -> Class {
 }
 
 /// The error for the caller: code and sentence, never the raw body.
+#[expect(clippy::needless_pass_by_value, reason = "shaped for map_err")]
 pub(super) fn failed<E, R>(action: &'static str, error: SdkError<E, R>) -> Error
 where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
@@ -63,8 +64,11 @@ where
     }
 }
 
+/// The first line alone: after it, AWS may quote the request it could not verify, session token included.
 fn one_line(text: &str) -> String {
-    text.chars()
+    let first = text.trim().lines().next().unwrap_or_default();
+    first
+        .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .take(MAX_TEXT)
         .collect()
@@ -99,7 +103,7 @@ mod tests {
 
     #[test]
     fn the_providers_sentence_is_one_short_line() {
-        assert_eq!(one_line("a\nb"), "a b");
+        assert_eq!(one_line("a\u{7}b\nc"), "a b");
         assert_eq!(one_line(&"x".repeat(1000)).len(), MAX_TEXT);
     }
 }

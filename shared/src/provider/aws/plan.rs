@@ -289,6 +289,12 @@ fn session_tags(attributes: &Attributes) -> Result<BTreeMap<String, String>, Err
         if key.to_ascii_lowercase().starts_with("aws:") {
             return Err(wrong("may not hold keys that begin with aws:"));
         }
+        if tags
+            .keys()
+            .any(|other: &String| other.to_lowercase() == key.to_lowercase())
+        {
+            return Err(wrong("may not hold keys that differ only in case"));
+        }
         tags.insert(key.clone(), value.to_owned());
     }
     Ok(tags)

@@ -1,0 +1,11 @@
+//! Calls and depth first, ratios second, milliseconds last. Printed as tables; nothing here fails on time.
+
+mod calls;
+mod lambda;
+mod table;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    calls::print().await?;
+    lambda::print().await
+}
