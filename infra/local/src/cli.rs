@@ -25,13 +25,14 @@ pub enum Command {
         #[arg(long, default_value = "mayfly")]
         name: String,
     },
-    /// Serve the sandbox cloud alone, for a vault in another process
+    /// Serve the sandbox cloud alone and print a key for it; a vault uses it with --cloud real and
+    /// `AWS_ENDPOINT_URL_STS`
     Sandbox {
         /// Port on 127.0.0.1
         #[arg(long, default_value_t = 8601)]
         port: u16,
         /// Where its state is kept
-        #[arg(long, default_value = ".mayfly/cloud")]
+        #[arg(long, default_value = ".mayfly-sandbox")]
         data_dir: PathBuf,
     },
     /// Add a branch key and seal every secret anew with it; the vault must be stopped

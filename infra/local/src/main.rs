@@ -213,7 +213,13 @@ async fn serve_sandbox(port: u16, data_dir: &Path) -> anyhow::Result<()> {
         data_dir,
         Arc::new(move || mayfly::clock::Clock::now(&clock)),
     )?;
-    print(&json!({"sandbox": server::url(&listener)?}))?;
+    let key = samples::seed_cloud(&sandbox)?;
+    print(&json!({
+        "url": server::url(&listener)?,
+        "accessKey": key.access_key,
+        "secretKey": key.secret_key,
+        "roleArn": samples::ROLE,
+    }))?;
     server::serve_router(listener, sandbox.router(), stop()).await
 }
 

@@ -25,18 +25,24 @@ pub const DYNAMIC: &str = "samples/aws/reader";
 
 /// The sample's account, visibly made up.
 const ACCOUNT: &str = "123456789012";
-const ROLE: &str = "arn:aws:iam::123456789012:role/sample-reader";
+/// The role that samples assume.
+pub const ROLE: &str = "arn:aws:iam::123456789012:role/sample-reader";
 const USER: &str = "mayfly-base";
 
-/// Gives the sandbox a user and a role, and the vault a base secret with the user's key and a dynamic one that
-/// assumes the role.
-pub async fn seed(edge: &Edge, sandbox: &Sandbox, admin: &Credential) -> anyhow::Result<()> {
+/// The key of a sandbox user that may assume the sample role.
+pub struct SandboxKey {
+    /// Access key id.
+    pub access_key: String,
+    /// Secret access key; as fake as the cloud it is for.
+    pub secret_key: String,
+}
+
+/// Gives the sandbox a user with a new key, and a role that the user may assume.
+pub fn seed_cloud(sandbox: &Sandbox) -> anyhow::Result<SandboxKey> {
     let access_key = format!("AKIASANDBOX{}", random_word()?);
     let secret_key = random_secret()?;
-    sandbox.add_user(
-        SandboxUser::new(USER, ACCOUNT, access_key.as_str(), secret_key.clone())
-            .allowed_to_federate(),
-    )?;
+    let user = SandboxUser::new(USER, ACCOUNT, access_key.as_str(), secret_key.clone());
+    sandbox.add_user(user.allowed_to_federate())?;
     sandbox.add_role(SandboxRole {
         arn: ROLE.to_owned(),
         trusted_users: vec![format!("arn:aws:iam::{ACCOUNT}:user/{USER}")],
@@ -45,6 +51,19 @@ pub async fn seed(edge: &Edge, sandbox: &Sandbox, admin: &Credential) -> anyhow:
         allow_tag_session: true,
         allow_source_identity: true,
     })?;
+    Ok(SandboxKey {
+        access_key,
+        secret_key,
+    })
+}
+
+/// Gives the sandbox a user and a role, and the vault a base secret with the user's key and a dynamic one that
+/// assumes the role.
+pub async fn seed(edge: &Edge, sandbox: &Sandbox, admin: &Credential) -> anyhow::Result<()> {
+    let SandboxKey {
+        access_key,
+        secret_key,
+    } = seed_cloud(sandbox)?;
     let token = sign_in(edge, admin).await?;
     let base = json!({
         "description": "a sample base secret: the key of a user of the sandbox cloud",

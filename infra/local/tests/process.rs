@@ -351,3 +351,73 @@ fn the_table_definition_is_json_for_any_client() {
     assert_eq!(table["TableName"], "vault");
     assert_eq!(table["GlobalSecondaryIndexes"].as_array().unwrap().len(), 4);
 }
+
+#[test]
+fn a_vault_mints_from_a_sandbox_in_another_process() {
+    use std::io::{BufRead, BufReader};
+    let dir = folder();
+    let mut cloud = mayfly()
+        .args(["sandbox", "--port", "0", "--data-dir"])
+        .arg(dir.path().join("cloud"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut printed = String::new();
+    for line in BufReader::new(cloud.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok)
+    {
+        printed.push_str(&line);
+        if line == "}" {
+            break;
+        }
+    }
+    let key: Value = serde_json::from_str(&printed).unwrap();
+    let file = dir.path().join("ready.json");
+    let vault = mayfly()
+        .args([
+            "--ephemeral",
+            "--cloud",
+            "real",
+            "--port",
+            "0",
+            "--ready-file",
+        ])
+        .arg(&file)
+        .env("AWS_ENDPOINT_URL_STS", key["url"].as_str().unwrap())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut vault = Running {
+        child: vault,
+        said: PathBuf::new(),
+        ready: wait_for(&file),
+    };
+    let token = vault.token();
+    let base = json!({
+        "attributes": {"type": "aws"},
+        "data": {"accessKey": key["accessKey"], "secretKey": key["secretKey"], "region": "eu-west-1"},
+    });
+    vault.ask(&token, "POST", "base", &base.to_string());
+    let dynamic = json!({"attributes": {
+        "linkConfig": {"linkType": "dynamic", "linkedSecret": "base"},
+        "providerType": "assumeRole", "roleArn": key["roleArn"],
+    }});
+    vault.ask(&token, "POST", "reader", &dynamic.to_string());
+    let minted = vault.ask(&token, "GET", "reader", "");
+    // It may have ended already.
+    _ = cloud.kill();
+    _ = cloud.wait();
+    _ = vault.child.kill();
+    assert_eq!(minted["data"]["ttl"], 900, "{minted}");
+}
+
+fn wait_for(file: &Path) -> Value {
+    for _ in 0..600 {
+        if let Ok(text) = std::fs::read_to_string(file) {
+            return serde_json::from_str(&text).unwrap();
+        }
+        sleep(Duration::from_millis(50));
+    }
+    panic!("it did not become ready");
+}
