@@ -70,6 +70,11 @@ impl Trail {
         }
     }
 
+    /// Names the request in records, logs and answers.
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
     /// From now on records name this caller.
     pub fn acted_by(&self, caller: &Caller) {
         self.set(Who {
@@ -160,11 +165,16 @@ impl Trail {
     }
 }
 
+/// At most `longest` bytes, whole characters.
 fn cut(text: &str, longest: usize) -> String {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .take(longest)
-        .collect()
+    let mut kept = String::new();
+    for c in text.chars().filter(|c| !c.is_control()) {
+        if kept.len() + c.len_utf8() > longest {
+            break;
+        }
+        kept.push(c);
+    }
+    kept
 }
 
 fn ulid(now: OffsetDateTime) -> Ulid {
@@ -178,7 +188,13 @@ mod tests {
 
     #[test]
     fn a_record_stays_within_a_kilobyte() {
-        let long = "x".repeat(2000);
+        for letter in ["x", "é", "\u{10348}"] {
+            assert_small(&letter.repeat(2000));
+        }
+    }
+
+    fn assert_small(long: &str) {
+        let long = long.to_owned();
         let trail = Trail::new(long.clone(), "DELETE", long.clone(), long.clone());
         trail.claimed_by(long.clone(), long.clone());
         let now = OffsetDateTime::from_unix_timestamp(1_700_000_000).unwrap();

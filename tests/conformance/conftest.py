@@ -87,7 +87,7 @@ def table():
 def deployed(cloud, table, tmp_path_factory):
     """The functions as they are deployed, on moto's DynamoDB, KMS and STS."""
     directory = tmp_path_factory.mktemp("deployed")
-    command = [vaults.binary("gateway"), "--functions", os.environ["MAYFLY_BINARIES"]]
+    command = [vaults.binary("gateway"), "--functions", os.environ["MAYFLY_FUNCTIONS"]]
     environment = cloud.environment | {"MAYFLY_TABLE": table, "MAYFLY_KMS_KEY": cloud.key_arn}
     process, vault = vaults.start(command, environment, directory)
     yield vault

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the conformance tests: published clients against release binaries, with moto as AWS.
 #
-# The binaries are those of `cargo build --release`; MAYFLY_BINARIES and MAYFLY_GATEWAY name others.
+# MAYFLY_FUNCTIONS is where the functions were built, MAYFLY_BINARIES where the local vault and the example gateway
+# were; by default target/release and target/debug.
 # Arguments go to pytest: `run.sh -k shapes`.
 set -euo pipefail
 
@@ -23,7 +24,8 @@ if ! cmp --silent "$here/requirements.txt" "$venv/requirements.txt"; then
     cp "$here/requirements.txt" "$venv/requirements.txt"
 fi
 
-export MAYFLY_BINARIES=${MAYFLY_BINARIES:-$target/release}
+export MAYFLY_FUNCTIONS=${MAYFLY_FUNCTIONS:-$target/release}
+export MAYFLY_BINARIES=${MAYFLY_BINARIES:-$target/debug}
 export MAYFLY_GATEWAY=${MAYFLY_GATEWAY:-$MAYFLY_BINARIES/examples/gateway}
 export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1 PYTHONDONTWRITEBYTECODE=1
 

@@ -135,5 +135,5 @@ def free_port():
 def binary(name):
     """The path of a binary under test."""
     path = Path(os.environ["MAYFLY_GATEWAY"] if name == "gateway" else f"{os.environ['MAYFLY_BINARIES']}/{name}")
-    assert path.is_file(), f"{path} is missing: build it with cargo build --release first"
+    assert path.is_file(), f"{path} is missing: build it first"
     return path

@@ -1,6 +1,6 @@
 //! `Vault`: a whole vault in this process, with a clock that stands still and a sandbox cloud.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use axum::body::Body;
@@ -98,14 +98,11 @@ impl Vault {
         let admin = bootstrap::bootstrap(&vault.app, &trail).await.unwrap();
         vault.client_id = admin.client_id.to_string();
         vault.client_secret = shown(&admin.client_secret);
-        vault.token = vault
+        let answer = vault
             .sign_in(&vault.client_id, &vault.client_secret)
             .await
-            .expect(200)
-            .json()["accessToken"]
-            .as_str()
-            .unwrap()
-            .to_owned();
+            .expect(200);
+        vault.token = access_token(&answer);
         if std::env::var_os("MAYFLY_TEST_WEATHER").is_some() {
             vault.wire.bad_weather(7);
         }
@@ -168,7 +165,7 @@ impl Vault {
             .sign_in(&client.client_id.to_string(), &shown(&secret))
             .await
             .expect(200);
-        answer.json()["accessToken"].as_str().unwrap().to_owned()
+        access_token(&answer)
     }
 
     /// Replaces all rules in the table, behind this process's back. The admin keeps its own.
@@ -189,6 +186,19 @@ impl Vault {
         };
         let writes = rules::writes(table, &snapshot).unwrap();
         table.transact(Uuid::new_v4(), writes).await.unwrap();
+    }
+
+    /// Lets time pass, then signs the admin in again: a token ends after an hour.
+    ///
+    /// # Panics
+    /// If the admin cannot sign in.
+    pub async fn wait(&mut self, span: Duration) {
+        self.clock.advance(span);
+        let signed_in = self.sign_in(&self.client_id, &self.client_secret).await;
+        signed_in.expect(200).json()["accessToken"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut self.token);
     }
 
     /// Another process on the same table, cloud and key: its own memories, its own record of calls.
@@ -501,6 +511,10 @@ pub fn plain(item: &Value) -> Value {
                 .collect()
         })
         .unwrap_or_default()
+}
+
+fn access_token(grant: &Answer) -> String {
+    grant.json()["accessToken"].as_str().unwrap().to_owned()
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test signs in with it")]

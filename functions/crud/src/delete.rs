@@ -19,17 +19,7 @@ pub(crate) async fn delete(app: &App, asked: &Asked) -> Result<Reply, Error> {
     let target = Named::whole(&asked.path).target(&asked.query)?;
     let force = asked.query.flag("force")?;
     until_done(app, || async {
-        let located = locate(
-            app,
-            &asked.identity,
-            &target,
-            Action::Delete,
-            |_| Vec::new(),
-            |caller| {
-                asked.trail.acted_by(caller);
-            },
-        )
-        .await?;
+        let located = locate(app, &asked.identity, &asked.trail, &target, Action::Delete).await?;
         let head = located.head()?;
         if force {
             remove(app, asked, head).await
@@ -49,10 +39,9 @@ async fn remove(
     let old = head
         .filter(|record| !stored::is_over(record, now))
         .ok_or(Error::NotFound)?;
-    match write::force_delete(app, &asked.trail, &old).await? {
-        Attempt::Done(()) => Ok(Attempt::Done(Reply::empty(StatusCode::NO_CONTENT))),
-        Attempt::Lost => Ok(Attempt::Lost),
-    }
+    write::force_delete(app, &asked.trail, &old)
+        .await?
+        .try_map(|()| Ok(Reply::empty(StatusCode::NO_CONTENT)))
 }
 
 /// Marking twice answers the same twice.
@@ -66,8 +55,7 @@ async fn mark(
         Err(Error::MarkedForDeletion(_)) => return Ok(Attempt::Done(Reply::message(&done))),
         other => other?,
     };
-    match write::soft_delete(app, &asked.trail, &old).await? {
-        Attempt::Done(()) => Ok(Attempt::Done(Reply::message(&done))),
-        Attempt::Lost => Ok(Attempt::Lost),
-    }
+    write::soft_delete(app, &asked.trail, &old)
+        .await?
+        .try_map(|()| Ok(Reply::message(&done)))
 }

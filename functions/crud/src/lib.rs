@@ -1,6 +1,8 @@
 //! Creating, changing, deleting and searching secrets.
 
+mod check;
 mod create;
+mod criteria;
 mod delete;
 mod restore;
 mod roll_back;

@@ -9,35 +9,32 @@ use mayfly::{
     secrets::{
         locate::{Target, locate},
         stored,
-        write::{self, Attempt, until_done},
+        write::{self, until_done},
     },
     store::schema::SecretRecord,
 };
 
-use crate::create::check_result;
+use crate::check;
 
 /// Brings a soft-deleted secret back as it was. Answers 200 without a body: the DSV command line prints what it gets.
 pub(crate) async fn restore(app: &App, asked: &Asked, target: &Target) -> Result<Reply, Error> {
     until_done(app, || async {
-        let located = locate(
-            app,
-            &asked.identity,
-            target,
-            Action::Delete,
-            |_| Vec::new(),
-            |caller| {
-                asked.trail.acted_by(caller);
-            },
-        )
-        .await?;
+        let located = locate(app, &asked.identity, &asked.trail, target, Action::Delete).await?;
         let old = marked(app, located.head()?)?;
         let content = stored::open(&app.sealer, &old).await?;
         let kept = old.link.as_ref();
-        let tie = check_result(app, &located.caller, &old, &content, kept, &located.items).await?;
-        match write::restore(app, &asked.trail, &old, &content, tie.as_ref()).await? {
-            Attempt::Done(()) => Ok(Attempt::Done(Reply::empty(StatusCode::OK))),
-            Attempt::Lost => Ok(Attempt::Lost),
-        }
+        let tie = check::result(
+            app,
+            &located.caller,
+            &old.path,
+            &content,
+            kept,
+            &located.items,
+        )
+        .await?;
+        write::restore(app, &asked.trail, &old, &content, tie.as_ref())
+            .await?
+            .try_map(|()| Ok(Reply::empty(StatusCode::OK)))
     })
     .await
 }

@@ -9,12 +9,12 @@ use mayfly::{
     secrets::{
         locate::{Target, locate},
         stored,
-        write::{self, Attempt, until_done},
+        write::{self, until_done},
     },
     store::schema::{Key, SecretRecord},
 };
 
-use crate::{create::check_result, wire};
+use crate::{check, wire};
 
 /// Writes an earlier version again, as a new one. What it links to must still be the very secret it linked to then.
 pub(crate) async fn roll_back(
@@ -24,31 +24,24 @@ pub(crate) async fn roll_back(
     version: u64,
 ) -> Result<Reply, Error> {
     until_done(app, || async {
-        let located = locate(
-            app,
-            &asked.identity,
-            target,
-            Action::Update,
-            |_| Vec::new(),
-            |caller| {
-                asked.trail.acted_by(caller);
-            },
-        )
-        .await?;
+        let located = locate(app, &asked.identity, &asked.trail, target, Action::Update).await?;
         let old = stored::live(located.head()?, app.clock.now())?;
         let earlier = earlier(app, &old, version).await?;
         let content = stored::open(&app.sealer, &earlier).await?;
         let kept = earlier.link.as_ref();
-        let tie = check_result(app, &located.caller, &old, &content, kept, &located.items).await?;
+        let tie = check::result(
+            app,
+            &located.caller,
+            &old.path,
+            &content,
+            kept,
+            &located.items,
+        )
+        .await?;
         let by = &located.caller.principal;
-        match write::replace(app, &asked.trail, &old, &content, tie.as_ref(), by).await? {
-            Attempt::Done(record) => Ok(Attempt::Done(wire::written(
-                StatusCode::OK,
-                &record,
-                &content,
-            )?)),
-            Attempt::Lost => Ok(Attempt::Lost),
-        }
+        write::replace(app, &asked.trail, &old, &content, tie.as_ref(), by)
+            .await?
+            .try_map(|record| wire::written(StatusCode::OK, &record, &content))
     })
     .await
 }

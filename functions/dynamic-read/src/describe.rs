@@ -20,8 +20,7 @@ pub(crate) async fn describe(
     trail: &Trail,
     target: &Target,
 ) -> Result<Reply, Error> {
-    let known = |caller: &_| trail.acted_by(caller);
-    let located = locate(app, identity, target, Action::Read, |_| Vec::new(), known).await?;
+    let located = locate(app, identity, trail, target, Action::Read).await?;
     let head = stored::live(located.head()?, app.clock.now())?;
     // Opened although the data are not shown: what was edited in the table must not be believed.
     stored::open(&app.sealer, &head).await?;

@@ -81,8 +81,7 @@ async fn version_of(
     target: &Target,
     version: u64,
 ) -> Result<Read, Error> {
-    let known = |caller: &_| trail.acted_by(caller);
-    let located = locate(app, identity, target, Action::Read, |_| Vec::new(), known).await?;
+    let located = locate(app, identity, trail, target, Action::Read).await?;
     let head = stored::live(located.head()?, app.clock.now())?;
     let record = if head.version == version {
         head

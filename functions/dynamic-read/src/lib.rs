@@ -38,7 +38,7 @@ async fn looked(app: &App, asked: &Asked) -> Result<Reply, Error> {
     let named = Named::to_read(&asked.path);
     match named.tail {
         Tail::ListPaths => {
-            list_paths::list_paths(app, identity, trail, &named.path_prefix(), query).await
+            list_paths::list_paths(app, identity, trail, &named.path_prefix()?, query).await
         }
         Tail::Description => describe::describe(app, identity, trail, &named.target(query)?).await,
         Tail::Version(count) => {

@@ -33,6 +33,7 @@ pub(crate) async fn list_paths(
         index: BROWSE,
         entity: SECRET,
         prefix: prefix.to_owned(),
+        whole: false,
         descending: false,
         after: None,
     };

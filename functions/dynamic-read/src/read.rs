@@ -11,7 +11,7 @@ use mayfly::{
     provider::{Minted, Plan},
     secrets::{
         link,
-        locate::{Located, Target, locate},
+        locate::{Located, Target, locate_with},
         stored,
     },
     store::schema::{Key, LinkRecord, SecretRecord},
@@ -33,16 +33,8 @@ pub(crate) async fn read(
     as_stored: bool,
 ) -> Result<Read, Error> {
     // The base is read in the same round trip, under the path that this process remembers for it.
-    let remembered = |path: &_| {
-        app.bases
-            .recall(path)
-            .as_ref()
-            .map(Key::secret)
-            .into_iter()
-            .collect()
-    };
-    let known = |caller: &_| trail.acted_by(caller);
-    let located = locate(app, identity, target, Action::Read, remembered, known).await?;
+    let remembered = |path: &_| app.bases.recall(path).as_ref().map(Key::secret);
+    let located = locate_with(app, identity, trail, target, Action::Read, remembered).await?;
     let head = stored::live(located.head()?, app.clock.now())?;
     let content = stored::open(&app.sealer, &head).await?;
     let description = stored::describe(&head)?;
@@ -80,13 +72,11 @@ async fn plan(
 ) -> Result<Plan, Error> {
     let key = Key::secret(&link.base);
     // What was read decides, not what is remembered: another read may have changed the memory meanwhile.
-    let base: Option<SecretRecord> = match located.items.record(&key)? {
-        Some(base) => Some(base),
-        None => {
-            app.bases.remember(located.path.clone(), link.base.clone());
-            app.table.batch_get([key.clone()]).await?.record(&key)?
-        }
-    };
+    let mut base: Option<SecretRecord> = located.items.record(&key)?;
+    if base.is_none() {
+        app.bases.remember(located.path.clone(), link.base.clone());
+        base = app.table.batch_get([key.clone()]).await?.record(&key)?;
+    }
     let (cloud, base) = link::base_of(app, link, base).await?;
     let attributes = description.attributes.clone().unwrap_or_default();
     Plan::new(cloud, &attributes, &base, link.right)

@@ -29,8 +29,7 @@ pub(crate) async fn versions(
     target: &Target,
     count: u64,
 ) -> Result<Reply, Error> {
-    let known = |caller: &_| trail.acted_by(caller);
-    let located = locate(app, identity, target, Action::Read, |_| Vec::new(), known).await?;
+    let located = locate(app, identity, trail, target, Action::Read).await?;
     let head = stored::live(located.head()?, app.clock.now())?;
     let earlier = earlier(app, &head, count).await?;
 

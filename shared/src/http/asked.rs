@@ -56,7 +56,7 @@ pub async fn settle(
 ) -> Result<Reply, Error> {
     let (code, text) = match &outcome {
         Ok(reply) => (reply.status.as_u16(), "ok".to_owned()),
-        Err(error) => (status(error).as_u16(), message(error, "")),
+        Err(error) => (status(error).as_u16(), message(error, trail.request_id())),
     };
     let unauthenticated = matches!(outcome, Err(Error::Unauthenticated));
     if !trail.is_recorded() && !unauthenticated {
@@ -77,6 +77,9 @@ impl FromRequest<Arc<App>> for Asked {
         let token = bearer(&parts.headers).ok_or(Error::Unauthenticated)?;
         let identity = caller::verify_bearer(app, token).await?;
         let trail = arrived.trail(&parts.method);
+        if let Identity::Bearer(bearer) = &identity {
+            trail.claimed_by(&bearer.claims.sub, &bearer.claims.cid);
+        }
         let path = arrived.path.clone();
         Ok(Self {
             identity,

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::{
-    domain::path::SecretPath,
+    domain::path::{MAX_PATH, SecretPath},
     error::Error,
     http::{path::EdgePath, query::Query},
     secrets::locate::Target,
@@ -113,17 +113,25 @@ impl Named {
 
     /// The path of something that does not exist yet.
     pub fn new_path(&self) -> Result<SecretPath, Error> {
+        for suffix in ["::description", "::listpaths"] {
+            if self.text.ends_with(suffix) {
+                return Err(Error::invalid("path", format!("must not end in {suffix}")));
+            }
+        }
         let path: SecretPath = self.text.parse()?;
         path.creatable()?;
         Ok(path)
     }
 
     /// The beginning of paths, in colon form; may be empty.
-    pub fn path_prefix(&self) -> String {
-        self.text
-            .replace('/', ":")
-            .trim_start_matches(':')
-            .to_owned()
+    pub fn path_prefix(&self) -> Result<String, Error> {
+        let prefix = self.text.replace('/', ":");
+        let prefix = prefix.trim_start_matches(':');
+        if prefix.len() > MAX_PATH {
+            let problem = format!("must be at most {MAX_PATH} bytes long");
+            return Err(Error::invalid("path", problem));
+        }
+        Ok(prefix.to_owned())
     }
 }
 

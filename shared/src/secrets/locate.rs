@@ -8,6 +8,7 @@ use crate::{
         policy::{Action, secret_resource},
     },
     app::App,
+    audit::Trail,
     domain::path::SecretPath,
     error::Error,
     store::{
@@ -33,12 +34,15 @@ pub struct Located {
     pub path: SecretPath,
     /// Everything read so far.
     pub items: Items,
+    id: Option<Uuid>,
 }
 
 impl Located {
-    /// The secret's head, dead or alive.
+    /// The secret's head, dead or alive. Asked for by id, another secret that was made at the path meanwhile is not it:
+    /// alias and head are not read as of one moment.
     pub fn head(&self) -> Result<Option<SecretRecord>, Error> {
-        self.items.record(&Key::secret(&self.path))
+        let head: Option<SecretRecord> = self.items.record(&Key::secret(&self.path))?;
+        Ok(head.filter(|head| self.id.is_none_or(|id| head.id == id)))
     }
 }
 
@@ -51,53 +55,62 @@ impl std::fmt::Display for Target {
     }
 }
 
-/// Reads the caller, the head that `target` names and `more`, and decides whether the caller may do `action` on it.
+/// Reads the caller and the head that `target` names, and decides whether the caller may do `action` on it. From then
+/// on `trail` names the caller.
 ///
 /// The decision comes before existence: whoever has no grant learns nothing from it. For an id that nobody has, the
 /// rules are asked about the id itself.
 pub async fn locate(
     app: &App,
     identity: &Identity,
+    trail: &Trail,
     target: &Target,
     action: Action,
-    more: impl Fn(&SecretPath) -> Vec<Key>,
-    known: impl FnOnce(&Caller),
 ) -> Result<Located, Error> {
-    let with_head = |path: &SecretPath| {
-        let mut keys = more(path);
-        keys.push(Key::secret(path));
-        keys
-    };
+    locate_with(app, identity, trail, target, action, |_| None).await
+}
+
+/// As [`locate`], reading one more item in the same round trip: the one that `more` names for the secret's path.
+pub async fn locate_with(
+    app: &App,
+    identity: &Identity,
+    trail: &Trail,
+    target: &Target,
+    action: Action,
+    more: impl Fn(&SecretPath) -> Option<Key>,
+) -> Result<Located, Error> {
+    let keys = |path: &SecretPath| more(path).into_iter().chain([Key::secret(path)]);
     match target {
         Target::Path(path) => {
-            let (caller, items) = caller::open(app, identity, with_head(path)).await?;
-            known(&caller);
+            let (caller, items) = caller::open(app, identity, keys(path)).await?;
+            trail.acted_by(&caller);
             caller.may(action, &secret_resource(path))?;
             Ok(Located {
                 caller,
                 path: path.clone(),
                 items,
+                id: None,
             })
         }
         Target::Id(id) => {
             let guess = app.paths.recall(id);
-            let mut keys = guess.as_ref().map(with_head).unwrap_or_default();
-            keys.push(Key::secret_id(*id));
-            let (caller, mut items) = caller::open(app, identity, keys).await?;
-            known(&caller);
+            let guessed = guess.iter().flat_map(keys).chain([Key::secret_id(*id)]);
+            let (caller, mut items) = caller::open(app, identity, guessed).await?;
+            trail.acted_by(&caller);
             let Some(alias) = items.record::<SecretIdRecord>(&Key::secret_id(*id))? else {
                 caller.may(action, &format!("secrets:{id}"))?;
                 return Err(Error::NotFound);
             };
             caller.may(action, &secret_resource(&alias.path))?;
             if guess.as_ref() != Some(&alias.path) {
-                items.extend(app.table.batch_get(with_head(&alias.path)).await?);
+                items.extend(app.table.batch_get(keys(&alias.path)).await?);
                 app.paths.remember(*id, alias.path.clone());
             }
             Ok(Located {
                 caller,
                 path: alias.path,
                 items,
+                id: Some(*id),
             })
         }
     }

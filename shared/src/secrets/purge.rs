@@ -64,19 +64,19 @@ pub async fn remove_versions(app: &App, id: Uuid, path: &SecretPath) -> Result<(
     }
 }
 
-/// Purges what is due now, at most `limit` secrets; answers how many. Whatever fails is left for the next run.
+/// Purges what is due now, at most `limit` secrets; answers how many. Each is treated alone: what fails is left for
+/// the next run, and its error is answered after the others had their turn.
 pub async fn sweep(app: &App, limit: usize) -> Result<usize, Error> {
-    let mut done = 0;
+    let mut outcomes = Vec::new();
     for record in due(app, PURGE, limit).await? {
-        if purge(app, &record).await? {
-            done += 1;
-        }
+        outcomes.push(purge(app, &record).await);
     }
     for record in due(app, TASK, limit).await? {
-        remove_versions(app, record.id, &record.path).await?;
-        done += 1;
+        let removed = remove_versions(app, record.id, &record.path).await;
+        outcomes.push(removed.map(|()| true));
     }
-    Ok(done)
+    let outcomes: Vec<bool> = outcomes.into_iter().collect::<Result<_, _>>()?;
+    Ok(outcomes.into_iter().filter(|done| *done).count())
 }
 
 /// Everything of `entity` that is due now.
@@ -127,7 +127,8 @@ async fn purge(app: &App, due: &RemovalRecord) -> Result<bool, Error> {
         Ok(()) => remove_versions(app, head.id, &head.path)
             .await
             .map(|()| true),
-        Err(error) if error.is_lost_race() => Ok(false),
+        // Another sweep was faster, or somebody made room at the path.
+        Err(TransactError::Cancelled(_)) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     error::Error,
     provider::Base,
     seal::{Binding, Purpose, Sealer},
-    store::schema::{LinkRecord, SecretRecord, SecretSummary},
+    store::schema::{Key, LinkRecord, SecretRecord, SecretSummary},
 };
 
 /// What kind of thing is marked for deletion.
@@ -41,6 +41,7 @@ pub fn is_over(record: &SecretRecord, now: OffsetDateTime) -> bool {
 
 /// Opens the content: data, attributes, description. Fails if anything was moved or edited in the table.
 pub async fn open(sealer: &Sealer, record: &SecretRecord) -> Result<Content, Error> {
+    check_place(record)?;
     let about = about(record);
     let about: Vec<&str> = about.iter().map(String::as_str).collect();
     let data = sealer
@@ -91,6 +92,7 @@ pub async fn fill(
 
 /// Seals the data of `record` anew with the newest branch key.
 pub async fn reseal(sealer: &Sealer, record: &mut SecretRecord) -> Result<(), Error> {
+    check_place(record)?;
     let about = about(record);
     let about: Vec<&str> = about.iter().map(String::as_str).collect();
     let data = sealer
@@ -100,6 +102,20 @@ pub async fn reseal(sealer: &Sealer, record: &mut SecretRecord) -> Result<(), Er
         .seal(Purpose::Secret, &binding(record, &about), &data)
         .await?;
     Ok(())
+}
+
+/// Refuses an item that does not lie where it says it belongs: a copy under another key would open to whoever may
+/// read there.
+fn check_place(record: &SecretRecord) -> Result<(), Error> {
+    let head = Key::secret(&record.path);
+    let version = Key::version(&record.path, record.id, record.version);
+    if record.key == head || record.key == version {
+        Ok(())
+    } else {
+        Err(Error::internal(
+            "a sealed item is not where it belongs: it was moved in the table",
+        ))
+    }
 }
 
 fn binding<'a>(record: &'a SecretRecord, about: &'a [&'a str]) -> Binding<'a> {

@@ -35,6 +35,16 @@ pub enum Attempt<T> {
     Lost,
 }
 
+impl<T> Attempt<T> {
+    /// Makes something else of what was done.
+    pub fn try_map<U>(self, make: impl FnOnce(T) -> Result<U, Error>) -> Result<Attempt<U>, Error> {
+        match self {
+            Self::Done(done) => make(done).map(Attempt::Done),
+            Self::Lost => Ok(Attempt::Lost),
+        }
+    }
+}
+
 /// Runs `attempt` until it is done; each run reads afresh. Too many lost races are a `Conflict`.
 pub async fn until_done<T, F>(app: &App, attempt: impl Fn() -> F) -> Result<T, Error>
 where
@@ -193,7 +203,10 @@ pub async fn create(
     };
     transaction.push(app.table.write(&alias, &Only::IfNew)?);
     transaction.tie(None, tie)?;
-    Ok(transaction.commit(trail, 201, "created").await?.map(record))
+    transaction
+        .commit(trail, 201, "created")
+        .await?
+        .try_map(|()| Ok(record))
 }
 
 /// Writes `content` as the next version of `old`, which is kept as an earlier one.
@@ -244,7 +257,10 @@ pub async fn replace(
         );
     }
     transaction.tie(old.link.as_ref(), tie)?;
-    Ok(transaction.commit(trail, 200, "updated").await?.map(record))
+    transaction
+        .commit(trail, 200, "updated")
+        .await?
+        .try_map(|()| Ok(record))
 }
 
 /// Marks a live secret for deletion. A dynamic one lets go of its base.
@@ -334,13 +350,4 @@ pub async fn force_delete(
         );
     }
     Ok(done)
-}
-
-impl Attempt<()> {
-    fn map<T>(self, done: T) -> Attempt<T> {
-        match self {
-            Self::Done(()) => Attempt::Done(done),
-            Self::Lost => Attempt::Lost,
-        }
-    }
 }

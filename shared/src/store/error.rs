@@ -46,12 +46,12 @@ impl From<TransactError> for Error {
 }
 
 impl TransactError {
-    /// Whether a fresh read and another try may succeed.
-    pub fn is_lost_race(&self) -> bool {
+    /// Whether nothing stood in the way but other transactions: the very same writes may succeed yet.
+    pub fn is_only_conflict(&self) -> bool {
         match self {
             Self::Cancelled(reasons) => reasons
                 .iter()
-                .any(|reason| matches!(reason, Cancelled::Conflict)),
+                .all(|reason| matches!(reason, Cancelled::Conflict | Cancelled::No)),
             Self::Failed(_) => false,
         }
     }
@@ -148,7 +148,12 @@ pub(crate) fn transact_failed(
                 "one transaction token was used for two transactions",
             ))
         }
-        other if other.code() == Some("TransactionConflictException") => {
+        other
+            if matches!(
+                other.code(),
+                Some("TransactionConflictException" | "TransactionInProgressException")
+            ) =>
+        {
             TransactError::Cancelled(vec![Cancelled::Conflict])
         }
         other => TransactError::Failed(failed(other)),

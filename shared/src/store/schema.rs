@@ -24,8 +24,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    domain::{link::LinkRight, path::SecretPath},
+    domain::{
+        link::LinkRight,
+        path::{MAX_PATH, SecretPath},
+    },
     seal::Purpose,
+    store::search::Weighed,
 };
 
 /// How many copies there are of the rules and of the epoch, so that no key is hot.
@@ -314,7 +318,13 @@ pub fn recent_sort(modified_millis: i64, id: Uuid) -> String {
 }
 
 /// What the sort keys in [`LINKS`] of all secrets linked to `base` begin with. No path holds a `#`.
+///
+/// The longest base goes without: no other path begins with it, and two longest paths with a mark between them would
+/// be one byte more than a sort key may have.
 pub fn links_prefix(base: &SecretPath) -> String {
+    if base.as_str().len() == MAX_PATH {
+        return base.to_string();
+    }
     format!("{base}#")
 }
 
@@ -333,6 +343,14 @@ pub struct SecretSummary {
     pub created_by: String,
     pub modified: i64,
     pub modified_by: String,
+}
+
+impl Weighed for SecretSummary {
+    fn weight(&self) -> usize {
+        let attributes = self.attributes.as_ref().map_or(0, String::len);
+        // Ids, times and names are short; a quote in the description doubles.
+        1024 + attributes + 2 * self.description.len()
+    }
 }
 
 /// How many dynamic secrets link to a base. Changed only by `ADD`.

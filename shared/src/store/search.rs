@@ -16,6 +16,15 @@ use crate::{
 /// How many index items one page may look at before it answers what it has.
 pub const MAX_EXAMINED: usize = 2_000;
 
+/// How many bytes of records one page may hold: an answer of Lambda is at most 6 MB.
+pub const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// A record that knows about how many bytes it adds to an answer.
+pub trait Weighed {
+    /// Bytes.
+    fn weight(&self) -> usize;
+}
+
 /// What to walk through.
 #[derive(Debug, Clone)]
 pub struct Walk {
@@ -25,6 +34,8 @@ pub struct Walk {
     pub entity: &'static str,
     /// What every sort key begins with.
     pub prefix: String,
+    /// Whether `prefix` is the whole key.
+    pub whole: bool,
     /// Greatest first.
     pub descending: bool,
     /// The last sort key of the page before.
@@ -40,9 +51,9 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// Walks on until `limit` items match, [`MAX_EXAMINED`] were looked at, or the end. A page may hold fewer than `limit`
+/// Walks on until `limit` items match, [`MAX_EXAMINED`] were looked at, [`MAX_BYTES`] are found, or the end. A page may hold fewer than `limit`
 /// items, even none, and still have a next one.
-pub async fn page<T: DeserializeOwned>(
+pub async fn page<T: DeserializeOwned + Weighed>(
     table: &Table,
     walk: &Walk,
     limit: usize,
@@ -53,21 +64,22 @@ pub async fn page<T: DeserializeOwned>(
         next: None,
     };
     let mut after = walk.after.clone();
-    let mut examined = 0;
+    let (mut examined, mut bytes) = (0, 0);
     loop {
         // One more than wanted tells whether there is a next page.
         let batch = limit.saturating_add(1).clamp(25, 250);
         let merged = merged(table, walk, after.as_deref(), batch).await?;
         let at_end = merged.len() < batch;
         for (sort, item) in merged {
-            if page.found.len() == limit || examined == MAX_EXAMINED {
+            if page.found.len() == limit || examined == MAX_EXAMINED || bytes > MAX_BYTES {
                 page.next = after;
                 return Ok(page);
             }
             examined += 1;
             after = Some(sort);
-            let record = decode(item)?;
+            let record: T = decode(item)?;
             if matches(&record) {
+                bytes += record.weight();
                 page.found.push(record);
             }
         }
@@ -118,14 +130,21 @@ async fn merged(
 /// The sort keys still to come, both ends included. Sort keys are ASCII, so `\u{1}` makes the very next one and
 /// `\u{7f}` is beyond all of them.
 fn bounds(walk: &Walk, after: Option<&str>) -> (String, String) {
-    let (mut from, mut to) = (walk.prefix.clone(), format!("{}\u{7f}", walk.prefix));
-    if from.is_empty() {
-        "\u{1}".clone_into(&mut from);
-    }
+    let mut from = walk.prefix.clone();
+    let mut to = if walk.whole {
+        walk.prefix.clone()
+    } else {
+        format!("{}\u{7f}", walk.prefix)
+    };
     match (after, walk.descending) {
         (None, _) => {}
         (Some(after), false) => from = format!("{after}\u{1}"),
         (Some(after), true) => to = just_before(after),
+    }
+    for end in [&mut from, &mut to] {
+        if end.is_empty() {
+            "\u{1}".clone_into(end); // DynamoDB takes no empty key
+        }
     }
     if from.cmp(&to) == Ordering::Greater {
         (to.clone(), to)
@@ -156,6 +175,7 @@ mod tests {
             index: BROWSE,
             entity: SECRET,
             prefix: prefix.to_owned(),
+            whole: false,
             descending,
             after: None,
         }

@@ -78,6 +78,9 @@ pub struct Range<'a> {
 /// How often unprocessed keys are asked for again before the table counts as unavailable.
 const UNPROCESSED_TRIES: u32 = 6;
 
+/// How often a transaction that only met others is sent again as it is.
+const CONFLICT_TRIES: u32 = 2;
+
 impl Table {
     /// The table `name` behind `client`.
     pub fn new(client: Client, name: impl Into<String>, clock: std::sync::Arc<dyn Clock>) -> Self {
@@ -252,20 +255,31 @@ impl Table {
         }
     }
 
-    /// Writes all of `writes` or none. `token` makes repeating the very same call harmless for ten minutes.
+    /// Writes all of `writes` or none. `token` makes repeating the very same call harmless for ten minutes, and so it is
+    /// repeated: in a conflict the other transaction may have been this one, its answer lost.
     pub async fn transact(
         &self,
         token: Uuid,
         writes: Vec<TransactWriteItem>,
     ) -> Result<(), TransactError> {
-        self.client
-            .transact_write_items()
-            .client_request_token(token.to_string())
-            .set_transact_items(Some(writes))
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(transact_failed)
+        let mut attempt = 0;
+        loop {
+            let sent = self
+                .client
+                .transact_write_items()
+                .client_request_token(token.to_string())
+                .set_transact_items(Some(writes.clone()))
+                .send()
+                .await;
+            match sent.map_err(transact_failed) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.is_only_conflict() && attempt < CONFLICT_TRIES => {
+                    attempt += 1;
+                    self.clock.sleep(backoff(attempt)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 

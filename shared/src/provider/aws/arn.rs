@@ -16,6 +16,14 @@ impl Kind {
             Self::Policy => "policy",
         }
     }
+
+    /// The longest name IAM gives, without its path.
+    fn longest_name(self) -> usize {
+        match self {
+            Self::Role => 64,
+            Self::Policy => 128,
+        }
+    }
 }
 
 /// Refuses what is no ARN of this kind in this partition. (`PolicyArns` and `RoleArn` take 20 to 2048 characters.)
@@ -49,11 +57,11 @@ pub(super) fn check(
         .strip_prefix(word)
         .and_then(|rest| rest.strip_prefix('/'));
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"+=,.@_/-".contains(&b);
+    let last = name.and_then(|name| name.rsplit('/').next()).unwrap_or("");
     match name {
         Some(name)
             if (is_account || managed)
-                && !name.is_empty()
-                && !name.ends_with('/')
+                && (1..=kind.longest_name()).contains(&last.len())
                 && text.len() <= 2048 =>
         {
             if name.bytes().all(allowed) {
@@ -102,6 +110,9 @@ mod tests {
         ] {
             assert!(!ok(bad, Kind::Role, "us-east-1"), "{bad}");
         }
+        let named = |length| format!("arn:aws:iam::123456789012:role/p/{}", "r".repeat(length));
+        assert!(ok(&named(64), Kind::Role, "us-east-1"));
+        assert!(!ok(&named(65), Kind::Role, "us-east-1"));
         assert!(ok(
             "arn:aws:iam::aws:policy/ReadOnlyAccess",
             Kind::Policy,

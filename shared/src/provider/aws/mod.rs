@@ -10,4 +10,5 @@ mod session_policy;
 mod sts;
 
 pub use plan::{Plan, check_base};
+pub use region::{Partition, Region};
 pub use sts::Sts;

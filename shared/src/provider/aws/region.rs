@@ -4,16 +4,18 @@ use crate::error::Error;
 
 /// A set of regions with accounts and credentials of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Partition {
+pub struct Partition {
     /// Its name in ARNs.
-    pub(super) name: &'static str,
+    pub name: &'static str,
 }
 
 /// A known region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Region {
-    pub(super) name: &'static str,
-    pub(super) partition: Partition,
+pub struct Region {
+    /// As in host names.
+    pub name: &'static str,
+    /// Where it belongs.
+    pub partition: Partition,
 }
 
 const STANDARD: Partition = Partition { name: "aws" };
@@ -68,7 +70,7 @@ const REGIONS: [(Partition, &[&str]); 4] = [
 
 impl Region {
     /// The region of that name; 400 naming `field` if there is none.
-    pub(super) fn named(field: &str, name: &str) -> Result<Self, Error> {
+    pub fn named(field: &str, name: &str) -> Result<Self, Error> {
         REGIONS
             .iter()
             .flat_map(|(partition, names)| {
