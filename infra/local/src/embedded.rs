@@ -49,7 +49,9 @@ pub fn client(http: SharedHttpClient) -> aws_sdk_dynamodb::Client {
         .credentials_provider(Credentials::new("local", "local", None, None, "local"))
         .endpoint_url("http://embedded.invalid")
         .retry_config(
-            RetryConfig::standard().with_initial_backoff(std::time::Duration::from_millis(5)),
+            RetryConfig::standard()
+                .with_max_attempts(4)
+                .with_initial_backoff(std::time::Duration::from_millis(5)),
         )
         .http_client(http)
         .build();

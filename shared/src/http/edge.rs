@@ -98,6 +98,10 @@ impl Edge {
     }
 
     async fn route(&self, request: Request<Body>, arrival: &Arrival) -> Response {
+        // A router answers HEAD by its GET, which would mint a credential for nobody.
+        if request.method() == Method::HEAD {
+            return no_method().await;
+        }
         match prepare(request, arrival) {
             Ok(request) => match self.router.clone().oneshot(request).await {
                 Ok(response) => response,

@@ -153,6 +153,12 @@ pub fn cloud(record: &SecretRecord) -> Option<Cloud> {
 /// Opens a base secret for minting.
 pub async fn open_base(sealer: &Sealer, record: &SecretRecord) -> Result<Base, Error> {
     let content = open(sealer, record).await?;
+    // The word that conditions are made on is a copy; what was sealed decides.
+    if content.type_word() != record.kind.as_deref() {
+        return Err(Error::internal(
+            "a base secret's kind was edited in the table",
+        ));
+    }
     Ok(Base {
         data: content.data,
         attributes: content.attributes.unwrap_or_default(),

@@ -11,6 +11,7 @@ use crate::{
     clock::unix_millis,
     domain::{
         link::Link,
+        path::SecretPath,
         principal::Principal,
         secret::{Content, DELETED_FOR, MAX_VERSIONS},
     },
@@ -18,7 +19,7 @@ use crate::{
     secrets::{link::Tie, purge, stored},
     store::{
         schema::{Key, LinkRecord, LinksRecord, RemovalRecord, SecretIdRecord, SecretRecord},
-        table::{Cancelled, TransactError, backoff, decode},
+        table::{Cancelled, Item, TransactError, backoff, decode},
         writes::Only,
     },
 };
@@ -154,13 +155,15 @@ fn lost_or_failed(error: TransactError) -> Result<Attempt<()>, Error> {
     }
 }
 
-fn still_linked(item: Option<crate::store::table::Item>) -> Error {
-    let count = item
-        .and_then(|item| decode::<LinksRecord>(item).ok())
-        .map_or(0, |record| record.links);
+fn still_linked(item: Option<Item>) -> Error {
+    let Some(record) = item.and_then(|item| decode::<LinksRecord>(item).ok()) else {
+        return Error::Refused("dynamic secrets are linked to this secret".to_owned());
+    };
+    let path = record.key.pk.trim_start_matches("SECRET#").to_owned();
     Error::Refused(format!(
-        "dynamic secrets are linked to this secret ({count}); list them with GET /v1/secrets?search.links=true&searchTerm={{path}}, \
-         and remove or relink them first"
+        "dynamic secrets are linked to this secret ({}); list them with \
+         GET /v1/secrets?search.links=true&searchTerm={path}, and remove or relink them first",
+        record.links
     ))
 }
 
@@ -168,7 +171,7 @@ fn still_linked(item: Option<crate::store::table::Item>) -> Error {
 pub async fn create(
     app: &App,
     trail: &Trail,
-    path: &crate::domain::path::SecretPath,
+    path: &SecretPath,
     content: &Content,
     tie: Option<&Tie>,
     by: &Principal,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::Method;
 use mayfly_tests::{
     Vault,
     vault::{ACCOUNT, ROLE, assume_role, dynamic, role},
@@ -156,4 +157,14 @@ async fn attributes_that_no_provider_knows_are_kept() {
         answer["attributes"],
         dynamic("aws:base", attributes)["attributes"]
     );
+}
+
+#[tokio::test]
+async fn a_head_request_mints_nothing() {
+    let vault = vault_with_reader().await;
+    let answer = vault
+        .ask(Method::HEAD, "/v1/secrets/aws/reader", None)
+        .await;
+    assert_eq!(answer.status, 405);
+    assert!(vault.sandbox.calls().is_empty());
 }
