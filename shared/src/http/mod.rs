@@ -4,6 +4,7 @@ pub mod asked;
 pub mod body;
 pub mod edge;
 pub mod error;
+mod event;
 pub mod lambda;
 pub mod path;
 pub mod query;

@@ -86,7 +86,7 @@ pub const DUE: Index = Index {
 pub const INDEXES: [Index; 4] = [RECENT, BROWSE, LINKS, DUE];
 
 /// What an index item carries beside keys: enough for a search result, never sealed data.
-pub const PROJECTED: [&str; 12] = [
+pub const PROJECTED: [&str; 11] = [
     "id",
     "path",
     "version",
@@ -98,7 +98,6 @@ pub const PROJECTED: [&str; 12] = [
     "modified",
     "modifiedBy",
     "kind",
-    "expires",
 ];
 
 /// The key of one item.
