@@ -1,5 +1,7 @@
 //! Log lines. Only Mayfly's own may be turned up: at TRACE the libraries would print requests, and secrets with them.
 
+use std::io::IsTerminal;
+
 use tracing::{Level, Subscriber};
 use tracing_subscriber::{
     filter::Targets, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
@@ -14,6 +16,7 @@ pub fn init_json(level: Level) {
 pub fn init_plain(level: Level) {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     tracing_subscriber::registry()
         .with(filter(level))

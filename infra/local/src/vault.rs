@@ -57,6 +57,10 @@ impl Vault {
         if let Some(url) = sandbox_url {
             endpoints.sts = Some(url.to_owned());
         }
+        anyhow::ensure!(
+            !(serve.ephemeral && endpoints.dynamodb.is_some()),
+            "--ephemeral would forget the key of a table that stays: AWS_ENDPOINT_URL_DYNAMODB needs --data-dir"
+        );
         let http = clients::https_with_system_roots()?;
         let table = open_table(dir.as_ref(), &endpoints, &http, &clock)?;
         let keys: Arc<dyn KeyWrapper> = Arc::new(match &dir {

@@ -421,3 +421,53 @@ fn wait_for(file: &Path) -> Value {
     }
     panic!("it did not become ready");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_keeps_its_table_in_the_dynamodb_that_it_is_told() {
+    let database = mayfly_local::embedded::open(None).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut serving = tokio::task::JoinSet::new();
+    serving.spawn(dynoxide::server::serve_on(listener, database.clone()));
+    let dir = folder();
+    let file = dir.path().join("ready.json");
+    let options = ["--cloud", "real", "--port", "0", "--ready-file"];
+    let command = |more: &[&str]| {
+        let mut command = mayfly();
+        command
+            .args(options)
+            .arg(&file)
+            .args(more)
+            .env("AWS_ENDPOINT_URL_DYNAMODB", &url);
+        command
+    };
+
+    let said = refused(&command(&["--ephemeral"]).output().unwrap());
+    assert!(said.contains("--data-dir"), "{said}");
+
+    let data = dir.path().join("data");
+    let child = command(&["--data-dir", data.to_str().unwrap()])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let ready = tokio::task::block_in_place(|| wait_for(&file));
+    let vault = Running {
+        child,
+        said: PathBuf::new(),
+        ready,
+    };
+    let read = tokio::task::block_in_place(|| {
+        let token = vault.token();
+        vault.ask(&token, "POST", "kept", r#"{"data":{"a":1}}"#);
+        vault.ask(&token, "GET", "kept", "")
+    });
+    assert_eq!(read["data"]["a"], 1, "{read}");
+    let get = json!({
+        "TableName": mayfly_local::embedded::TABLE,
+        "Key": {"pk": {"S": "SECRET#kept"}, "sk": {"S": "HEAD"}},
+    });
+    let found = database
+        .get_item(serde_json::from_value(get).unwrap())
+        .unwrap();
+    assert!(found.item.is_some(), "the table that was told has it");
+}
