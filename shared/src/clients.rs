@@ -7,13 +7,16 @@ use std::{
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::{
-    BehaviorVersion, Region, SharedHttpClient, retry::RetryConfig, timeout::TimeoutConfig,
+    BehaviorVersion, HttpClient, Region, RuntimeComponents, SharedHttpClient, retry::RetryConfig,
+    timeout::TimeoutConfig,
 };
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_smithy_http_client::{
     Builder,
     tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
+
+use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector};
 
 use crate::{
     clock::Clock,
@@ -46,10 +49,26 @@ fn with_trust(trust: TrustStore) -> Result<SharedHttpClient, Error> {
         .with_trust_store(trust)
         .build()
         .map_err(|error| Error::internal(format!("TLS: {error}")))?;
-    Ok(Builder::new()
+    let client = Builder::new()
         .tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc))
         .tls_context(context)
-        .build_https())
+        .build_https();
+    Ok(SharedHttpClient::new(OnFirstUse(client)))
+}
+
+/// Lets an HTTP client read its roots at its first connection, which warming up makes beside other work, and not when
+/// the first SDK client is built: it passes on connectors, but not the check that a client runs when it is built.
+#[derive(Debug)]
+struct OnFirstUse(SharedHttpClient);
+
+impl HttpClient for OnFirstUse {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        self.0.http_connector(settings, components)
+    }
 }
 
 /// DynamoDB. A read takes milliseconds; what takes seconds is better tried again.

@@ -156,17 +156,19 @@ impl RulesCache {
         }
     }
 
-    /// Reads epoch, rules, epoch; accepted only if all three agree.
+    /// Reads rules and epoch in one round trip; accepted only if they agree. The rules carry their epoch and both are
+    /// written in one transaction, so what agrees is one state, whatever else is being written.
     pub async fn load(&self) -> Result<Arc<Rules>, Error> {
         let (rules_key, epoch_key) = (Key::rules(self.copy), Key::epoch(self.copy));
         for _ in 0..LOAD_TRIES {
-            let before: Option<EpochRecord> = self.table.get(&epoch_key).await?;
-            let record: Option<RulesRecord> = self.table.get(&rules_key).await?;
-            let after: Option<EpochRecord> = self.table.get(&epoch_key).await?;
-            let (Some(before), Some(record), Some(after)) = (before, record, after) else {
+            let keys = [rules_key.clone(), epoch_key.clone()];
+            let items = self.table.batch_get(keys).await?;
+            let record: Option<RulesRecord> = items.record(&rules_key)?;
+            let epoch: Option<EpochRecord> = items.record(&epoch_key)?;
+            let (Some(record), Some(epoch)) = (record, epoch) else {
                 return Err(Error::Unauthenticated);
             };
-            if before.epoch == record.epoch && record.epoch == after.epoch {
+            if record.epoch == epoch.epoch {
                 return self.accept(&record);
             }
         }

@@ -91,7 +91,6 @@ impl Keyrings {
 
     /// Loads every ring this function may use, all at once.
     pub async fn warm_up(&self) -> Result<(), Error> {
-        self.vault_id().await?;
         let loads = self.allowed.iter().map(|purpose| self.newest(*purpose));
         futures_util::future::try_join_all(loads).await.map(|_| ())
     }
@@ -255,16 +254,17 @@ impl Keyrings {
 
     /// Reads the ring from the table, keeping what was unwrapped before.
     async fn load(&self, purpose: Purpose) -> Result<Ring, Error> {
-        self.context(purpose).await?;
+        let partition = Key::keyring(purpose);
         let range = Range {
             index: None,
-            partition: &Key::keyring(purpose),
+            partition: &partition,
             from: "K#",
             to: "K#~",
             descending: false,
             limit: usize::MAX,
         };
-        let records: Vec<BranchKeyRecord> = self.table.query(range).await?;
+        let records = self.table.query::<BranchKeyRecord>(range);
+        let (_, records) = tokio::try_join!(self.context(purpose), records)?;
         let ring = Ring {
             wrapped: records
                 .into_iter()

@@ -190,7 +190,7 @@ async fn made_up_key_ids_do_not_keep_the_table_busy() {
     }
     assert_eq!(
         vault.wire.operations(),
-        ["GetItem"; 3],
+        ["BatchGetItem"],
         "one look at the rules"
     );
     vault.wire.clear();
