@@ -41,7 +41,10 @@ pub fn open(file: Option<&Path>) -> anyhow::Result<Database> {
     }
 }
 
-/// An SDK client whose requests end in `connector`.
+/// How often a call is tried, as in the deployed functions.
+pub const ATTEMPTS: u32 = 4;
+
+/// An SDK client whose requests end in `http`.
 pub fn client(http: SharedHttpClient) -> aws_sdk_dynamodb::Client {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -50,7 +53,7 @@ pub fn client(http: SharedHttpClient) -> aws_sdk_dynamodb::Client {
         .endpoint_url("http://embedded.invalid")
         .retry_config(
             RetryConfig::standard()
-                .with_max_attempts(4)
+                .with_max_attempts(ATTEMPTS)
                 .with_initial_backoff(std::time::Duration::from_millis(5)),
         )
         .http_client(http)

@@ -1,5 +1,6 @@
 //! A table that stays away, stays busy, or loses every race: the right answer, and nothing written.
 
+use mayfly_local::embedded::ATTEMPTS;
 use mayfly_tests::{Vault, wire::Trouble};
 use serde_json::json;
 
@@ -14,7 +15,7 @@ async fn a_table_that_stays_away_is_a_503_and_nothing_is_written() {
     let before = vault.items_of("SECRET");
 
     for n in 0..4 {
-        for _ in 0..3 {
+        for _ in 0..ATTEMPTS {
             vault.wire.next("TransactWriteItems", Trouble::Unreachable);
         }
         let answer = match n {
@@ -27,7 +28,7 @@ async fn a_table_that_stays_away_is_a_503_and_nothing_is_written() {
         answer.refused(503, "the table is unavailable");
         assert_eq!(vault.items_of("SECRET"), before);
     }
-    for _ in 0..3 {
+    for _ in 0..ATTEMPTS {
         vault.wire.next("BatchGetItem", Trouble::Unreachable);
     }
     vault
@@ -42,7 +43,7 @@ async fn a_table_that_stays_busy_is_a_429_with_a_time_to_wait() {
     let vault = Vault::start().await;
     vault.wire.bad_weather(0);
     vault.create("a", json!({})).await.expect(201);
-    for (trouble, times) in [(Trouble::Throttled, 3), (Trouble::Unprocessed, 6)] {
+    for (trouble, times) in [(Trouble::Throttled, ATTEMPTS), (Trouble::Unprocessed, 6)] {
         for _ in 0..times {
             vault.wire.next("BatchGetItem", trouble);
         }
