@@ -2,6 +2,7 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::Method;
+use mayfly_local::embedded::ATTEMPTS;
 use mayfly_local::sandbox::Fault;
 use mayfly_tests::{
     Vault,
@@ -145,7 +146,7 @@ async fn cloud_and_table(hunt: &mut Hunt) {
         ("AssumeRole", Method::GET, "aws/reader"),
     ] {
         for trouble in [Trouble::AccessDenied, Trouble::Unreachable] {
-            for _ in 0..3 {
+            for _ in 0..ATTEMPTS {
                 hunt.vault.wire.next(operation, trouble);
             }
             let target = format!("/v1/secrets/{target}");
