@@ -1,8 +1,20 @@
 //! Cold and warm times of the release binaries under the Runtime API, against a bare handler of the same profile.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
+use mayfly::{
+    access::rules::RulesCache,
+    clients,
+    clock::SystemClock,
+    config::{AwsAccess, Endpoints},
+    seal::{KeyWrapper, Purpose, WrapContext},
+    store::table::Table,
+};
+use mayfly_local::embedded;
 use mayfly_tests::{
     deployment::{Deployment, binary},
     events::{Sent, Shape},
@@ -167,49 +179,47 @@ async fn warm(function: &Function, event: &Value) -> anyhow::Result<Duration> {
     Ok(median(times))
 }
 
-/// The slowest call that warming up makes, on a connection of its own as warming up makes it: unwrapping a key.
+/// The slowest of the calls that warming up makes, each on a connection of its own as warming up makes it.
 async fn slowest_round_trip(vault: &Deployment) -> anyhow::Result<Duration> {
-    use mayfly::seal::{KeyWrapper, Purpose, WrapContext};
     let setting = |name: &str| {
         let found = vault.env.iter().find(|(key, _)| key == name);
         found
             .map(|(_, value)| value.clone())
             .with_context(|| format!("no {name}"))
     };
-    let access = mayfly::config::AwsAccess {
+    let access = AwsAccess {
         region: setting("AWS_REGION")?,
         access_key: setting("AWS_ACCESS_KEY_ID")?.into(),
         secret_key: setting("AWS_SECRET_ACCESS_KEY")?.into(),
         session_token: None,
     };
-    let endpoints = mayfly::config::Endpoints {
+    let endpoints = Endpoints {
+        dynamodb: Some(setting("AWS_ENDPOINT_URL_DYNAMODB")?),
         kms: Some(setting("AWS_ENDPOINT_URL_KMS")?),
-        ..Default::default()
+        sts: None,
     };
+    let key = setting("MAYFLY_KMS_KEY")?;
     let context = WrapContext {
         vault: uuid::Uuid::nil(),
         purpose: Purpose::Secret,
     };
-    let mut times = Vec::new();
+    let kms = || Ok::<_, anyhow::Error>(clients::kms(clients::https()?, &access, &endpoints, &key));
+    let (_, wrapped) = kms()?.generate(context).await?;
+    let (mut unwrapping, mut loading) = (Vec::new(), Vec::new());
     for _ in 0..COLD {
-        let kms = mayfly::clients::kms(
-            mayfly::clients::https()?,
-            &access,
-            &endpoints,
-            &setting("MAYFLY_KMS_KEY")?,
-        );
-        let (_, wrapped) = kms.generate(context).await?;
-        let kms = mayfly::clients::kms(
-            mayfly::clients::https()?,
-            &access,
-            &endpoints,
-            &setting("MAYFLY_KMS_KEY")?,
-        );
+        let (kms, wrapped) = (kms()?, wrapped.clone());
         let started = now();
         kms.unwrap(context, wrapped).await?;
-        times.push(started.elapsed());
+        unwrapping.push(started.elapsed());
+
+        let client = clients::dynamodb(clients::https()?, &access, &endpoints);
+        let table = Table::new(client, embedded::TABLE, Arc::new(SystemClock));
+        let rules = RulesCache::new(table);
+        let started = now();
+        rules.load().await?;
+        loading.push(started.elapsed());
     }
-    Ok(median(times))
+    Ok(median(unwrapping).max(median(loading)))
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
