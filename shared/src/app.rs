@@ -8,7 +8,7 @@ use std::sync::{
 use crate::{
     access::rules::RulesCache,
     clock::Clock,
-    domain::path::SecretPath,
+    domain::{location::Location, path::SecretPath, sensitive::Sensitive},
     provider::Providers,
     seal::{Keyrings, Sealer},
     store::{memory::Memory, table::Table},
@@ -30,10 +30,26 @@ pub struct App {
     pub bases: Memory<SecretPath, SecretPath>,
     /// From a client to its role when it last signed in.
     pub roles: Memory<String, String>,
-    /// From a secret's id to its path.
-    pub paths: Memory<uuid::Uuid, SecretPath>,
+    /// From a secret's id to where it is.
+    pub locations: Memory<uuid::Uuid, Location>,
     /// Bounds how often unknown signing keys are looked up.
     pub unknown_keys: Pace,
+    /// Bounds how many failures to open a one-time address are recorded.
+    pub failed_openings: Pace,
+    /// Who may ask for the first admin over HTTP.
+    pub setup: Setup,
+}
+
+/// Who may make a new vault's first admin over HTTP.
+#[derive(Debug, Default)]
+pub enum Setup {
+    /// Nobody: it is made by a direct invocation.
+    #[default]
+    Closed,
+    /// Whoever has the deployment's code.
+    Code(Sensitive),
+    /// Anybody who reaches it: a vault that listens on this machine alone.
+    Open,
 }
 
 impl App {
@@ -52,9 +68,17 @@ impl App {
             providers,
             bases: Memory::default(),
             roles: Memory::default(),
-            paths: Memory::default(),
+            locations: Memory::default(),
             unknown_keys: Pace::default(),
+            failed_openings: Pace::default(),
+            setup: Setup::default(),
         }
+    }
+
+    /// The same, with the first admin made as `setup` says.
+    #[must_use]
+    pub fn with_setup(self, setup: Setup) -> Self {
+        Self { setup, ..self }
     }
 
     /// Warms up connections, rules and branch keys all at once, within `limit`. Never fails: what is not warm is

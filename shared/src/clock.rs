@@ -81,6 +81,14 @@ pub fn wire_seconds(time: OffsetDateTime) -> String {
     whole.format(&Rfc3339).unwrap_or_default()
 }
 
+/// A stored time as [`wire_seconds`] writes it.
+pub fn wire_millis(millis: i64) -> String {
+    let nanos = i128::from(millis) * 1_000_000;
+    wire_seconds(
+        OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH),
+    )
+}
+
 /// RFC 3339 with nanoseconds, as audit records show it.
 pub fn wire_nanos(time: OffsetDateTime) -> String {
     time.to_offset(time::UtcOffset::UTC)

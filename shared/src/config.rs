@@ -39,6 +39,8 @@ pub struct Settings {
     pub gateway_alias: Option<String>,
     /// `MAYFLY_ALIASES`: JSON object from alias to the principal that a direct invocation of it acts as.
     pub aliases: HashMap<String, Principal>,
+    /// `MAYFLY_SETUP_CODE`: lets whoever has it make the first admin by `POST /v1/initialize`; unset, nobody can.
+    pub setup_code: Option<Sensitive>,
     /// `MAYFLY_WARM_UP`: `on` (default) or `off`.
     pub warm_up: bool,
     /// `MAYFLY_LOG`: level of Mayfly's own log lines; `info` by default.
@@ -97,6 +99,7 @@ impl Settings {
             endpoints: Endpoints::read(lookup)?,
             gateway_alias: lookup("MAYFLY_GATEWAY_ALIAS"),
             aliases: aliases(lookup("MAYFLY_ALIASES"))?,
+            setup_code: setup_code(lookup("MAYFLY_SETUP_CODE"))?,
             warm_up: switch("MAYFLY_WARM_UP", lookup("MAYFLY_WARM_UP").as_deref())?,
             log: level(lookup)?,
         })
@@ -163,6 +166,17 @@ fn aliases(text: Option<String>) -> Result<HashMap<String, Principal>, ConfigErr
                 .map_err(|_| wrong())
         })
         .collect()
+}
+
+/// A code that could be guessed would make whoever guesses it the admin.
+fn setup_code(code: Option<String>) -> Result<Option<Sensitive>, ConfigError> {
+    match code {
+        Some(code) if code.len() < 24 => Err(ConfigError::Wrong {
+            name: "MAYFLY_SETUP_CODE",
+            problem: "must be at least 24 random characters",
+        }),
+        other => Ok(other.map(Sensitive::new)),
+    }
 }
 
 fn switch(name: &'static str, word: Option<&str>) -> Result<bool, ConfigError> {
@@ -251,6 +265,7 @@ mod tests {
     fn words_are_checked() {
         assert!(read(&[("MAYFLY_WARM_UP", "maybe")], "").is_err());
         assert!(read(&[("MAYFLY_LOG", "loud")], "").is_err());
+        assert!(read(&[("MAYFLY_SETUP_CODE", "guess me")], "").is_err());
         assert!(!read(&[("MAYFLY_WARM_UP", "off")], "").unwrap().warm_up);
     }
 }

@@ -13,6 +13,8 @@ pub enum Function {
     DynamicRead,
     /// Signing in.
     Token,
+    /// Who there is, and who may do what.
+    Access,
 }
 
 impl Function {
@@ -22,6 +24,7 @@ impl Function {
             Self::Crud => "crud",
             Self::DynamicRead => "dynamic-read",
             Self::Token => "token",
+            Self::Access => "access",
         }
     }
 }
@@ -39,6 +42,25 @@ pub struct Route {
     pub needs: Option<(Action, &'static str)>,
 }
 
+impl Route {
+    /// Whether it takes `path`, as a gateway decides that; a slash at the end means nothing.
+    pub fn takes(&self, path: &str) -> bool {
+        let mut given = path.split('/').filter(|segment| !segment.is_empty());
+        for wanted in self.path.split('/').filter(|segment| !segment.is_empty()) {
+            let Some(segment) = given.next() else {
+                return false;
+            };
+            if wanted.ends_with("+}") {
+                return true;
+            }
+            if wanted != segment && !wanted.starts_with('{') {
+                return false;
+            }
+        }
+        given.next().is_none()
+    }
+}
+
 const fn route(method: &'static str, path: &'static str, function: Function) -> Route {
     Route {
         method,
@@ -53,10 +75,22 @@ const fn needing(mut route: Route, action: Action, resource: &'static str) -> Ro
     route
 }
 
+const fn access(
+    method: &'static str,
+    path: &'static str,
+    action: Action,
+    resource: &'static str,
+) -> Route {
+    needing(route(method, path, Function::Access), action, resource)
+}
+
 /// All of them. `PUT` also rolls back and restores, which need `update` and `delete`; `GET` also lists paths, which
-/// needs `list` on `secrets`.
+/// needs `list` on `secrets`. One's own home needs no right; another's, as a whole, is searched and listed with `list` on
+/// `home:{principal}`.
 pub const ROUTES: &[Route] = &[
     route("POST", "/v1/token", Function::Token),
+    route("POST", "/v1/revoke/{refreshtoken}", Function::Token),
+    route("POST", "/v1/initialize", Function::Token),
     route("GET", "/v1/heartbeat", Function::Token),
     route("GET", "/v1/.well-known/jwks.json", Function::Token),
     needing(
@@ -83,5 +117,168 @@ pub const ROUTES: &[Route] = &[
         route("GET", "/v1/secrets/{path+}", Function::DynamicRead),
         Action::Read,
         "secrets:{path}",
+    ),
+    needing(
+        route("POST", "/v1/home/{path+}", Function::Crud),
+        Action::Create,
+        "home:{path}",
+    ),
+    needing(
+        route("PUT", "/v1/home/{path+}", Function::Crud),
+        Action::Update,
+        "home:{path}",
+    ),
+    needing(
+        route("DELETE", "/v1/home/{path+}", Function::Crud),
+        Action::Delete,
+        "home:{path}",
+    ),
+    needing(
+        route("GET", "/v1/home/{path+}", Function::DynamicRead),
+        Action::Read,
+        "home:{path}",
+    ),
+    access("GET", "/v1/roles", Action::List, "roles"),
+    access("POST", "/v1/roles", Action::Create, "roles:{name}"),
+    access("GET", "/v1/roles/{name}", Action::Read, "roles:{name}"),
+    access("PUT", "/v1/roles/{name}", Action::Update, "roles:{name}"),
+    access("DELETE", "/v1/roles/{name}", Action::Delete, "roles:{name}"),
+    access(
+        "GET",
+        "/v1/roles/{name}/version/{n}",
+        Action::Read,
+        "roles:{name}",
+    ),
+    access(
+        "PUT",
+        "/v1/roles/{name}/restore",
+        Action::Delete,
+        "roles:{name}",
+    ),
+    access(
+        "GET",
+        "/v1/roles/{name}/restore",
+        Action::Delete,
+        "roles:{name}",
+    ),
+    access("GET", "/v1/users", Action::List, "users"),
+    access("POST", "/v1/users", Action::Create, "users:{name}"),
+    access("GET", "/v1/users/{name}", Action::Read, "users:{name}"),
+    access("PUT", "/v1/users/{name}", Action::Update, "users:{name}"),
+    access("DELETE", "/v1/users/{name}", Action::Delete, "users:{name}"),
+    access(
+        "GET",
+        "/v1/users/{name}/version/{n}",
+        Action::Read,
+        "users:{name}",
+    ),
+    access(
+        "PUT",
+        "/v1/users/{name}/restore",
+        Action::Delete,
+        "users:{name}",
+    ),
+    access(
+        "GET",
+        "/v1/users/{name}/restore",
+        Action::Delete,
+        "users:{name}",
+    ),
+    access(
+        "GET",
+        "/v1/users/{name}/groups",
+        Action::Read,
+        "users:{name}",
+    ),
+    access(
+        "POST",
+        "/v1/users/{name}/groups",
+        Action::Update,
+        "groups:{group}",
+    ),
+    route("POST", "/v1/users/{name}/password", Function::Access),
+    access("GET", "/v1/groups", Action::List, "groups"),
+    access("POST", "/v1/groups", Action::Create, "groups:{name}"),
+    access("GET", "/v1/groups/{name}", Action::Read, "groups:{name}"),
+    access(
+        "DELETE",
+        "/v1/groups/{name}",
+        Action::Delete,
+        "groups:{name}",
+    ),
+    access(
+        "PUT",
+        "/v1/groups/{name}/restore",
+        Action::Delete,
+        "groups:{name}",
+    ),
+    access(
+        "GET",
+        "/v1/groups/{name}/restore",
+        Action::Delete,
+        "groups:{name}",
+    ),
+    access(
+        "POST",
+        "/v1/groups/{name}/members",
+        Action::Update,
+        "groups:{name}",
+    ),
+    access(
+        "DELETE",
+        "/v1/groups/{name}/members",
+        Action::Update,
+        "groups:{name}",
+    ),
+    access("GET", "/v1/clients", Action::List, "clients"),
+    access("POST", "/v1/clients", Action::Create, "clients"),
+    access("GET", "/v1/clients/{id}", Action::Read, "clients:{id}"),
+    access("DELETE", "/v1/clients/{id}", Action::Delete, "clients:{id}"),
+    access(
+        "PUT",
+        "/v1/clients/{id}/restore",
+        Action::Delete,
+        "clients:{id}",
+    ),
+    access(
+        "GET",
+        "/v1/clients/{id}/restore",
+        Action::Delete,
+        "clients:{id}",
+    ),
+    route("GET", "/v1/clients/bootstrap/{code}", Function::Access),
+    access("GET", "/v1/config", Action::Read, "config"),
+    access("PUT", "/v1/config", Action::Update, "config"),
+    access("POST", "/v1/config", Action::Update, "config"),
+    access("GET", "/v1/config/version/{n}", Action::Read, "config"),
+    access(
+        "GET",
+        "/v1/config/policies",
+        Action::List,
+        "config:policies",
+    ),
+    access(
+        "POST",
+        "/v1/config/policies",
+        Action::Create,
+        "config:policies:{path}",
+    ),
+    access(
+        "GET",
+        "/v1/config/policies/{path+}",
+        Action::Read,
+        "config:policies:{path}",
+    ),
+    access(
+        "PUT",
+        "/v1/config/policies/{path+}",
+        Action::Update,
+        "config:policies:{path}",
+    ),
+    access(
+        "DELETE",
+        "/v1/config/policies/{path+}",
+        Action::Delete,
+        "config:policies:{path}",
     ),
 ];

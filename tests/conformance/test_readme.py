@@ -50,9 +50,8 @@ def test_the_printed_lines_mint_another_credential(first_start):
     assert minted["data"]["accessKey"] != shown["accessKey"]
 
 
-def test_the_curl_session_of_the_readme_works(first_start):
-    vault, _ = first_start
-    script = block("sh", "with curl")
+def answers_of(script, vault):
+    """What the lines of a shell session answer, typed with the vault's own address and client."""
     for name, value in [("VAULT", vault.url), ("CLIENT_ID", vault.client_id), ("CLIENT_SECRET", vault.client_secret)]:
         script = re.sub(rf"^{name}=\S+", f"{name}={value}", script, flags=re.M)
     decoder, text, answers = json.JSONDecoder(), sh(script), []
@@ -60,10 +59,24 @@ def test_the_curl_session_of_the_readme_works(first_start):
         answer, end = decoder.raw_decode(text.lstrip())
         answers.append(answer)
         text = text.lstrip()[end:]
-    created, read, linked, minted, found = answers
+    return answers
+
+
+def test_the_curl_session_of_the_readme_works(first_start):
+    vault, _ = first_start
+    created, read, linked, minted, found = answers_of(block("sh", "with curl"), vault)
     assert created["version"] == "0" and read["data"] == {"password": "hunter2"}
     assert linked["data"] == {} and minted["data"]["ttl"] == 3600
     assert [item["path"] for item in found["data"]] == ["samples:aws:hour", "samples:aws:reader"]
+
+
+def test_the_first_policy_and_client_of_the_readme_work(first_start):
+    vault, _ = first_start
+    sign_in = block("sh", "with curl").split("# an ordinary secret")[0]
+    role, policy, read = answers_of(sign_in + block("sh", "first policy and client"), vault)
+    assert role["name"] == "reports"
+    assert policy["permissionDocument"][0]["resources"] == ["secrets:samples:aws:reader"]
+    assert read["data"]["accessKey"].startswith("ASIASANDBOX")
 
 
 def test_the_python_session_of_the_readme_works(first_start):

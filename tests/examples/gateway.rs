@@ -20,7 +20,7 @@ async fn main() -> anyhow::Result<()> {
     let env = passed_through();
     let env: Vec<_> = env.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     let mut functions = HashMap::new();
-    for name in ["token", "crud", "dynamic-read"] {
+    for name in ["token", "crud", "dynamic-read", "access"] {
         let function = Function::start(&options.functions.join(name), &env)?;
         functions.insert(name, Arc::new(function));
     }

@@ -51,7 +51,7 @@ async fn no_secret_is_in_the_logs_at_trace_level() {
         text("secretKey"),
         text("sessionToken"),
     ];
-    for function in [&vault.token, &vault.crud, &vault.dynamic_read] {
+    for function in [&vault.token, &vault.crud, &vault.dynamic_read, &vault.access] {
         let logs = function.stop().await.unwrap().logs;
         assert!(logs.contains("answered"), "no log line was seen: {logs}");
         for marker in &markers {

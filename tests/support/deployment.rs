@@ -37,6 +37,8 @@ pub struct Deployment {
     pub crud: Function,
     /// Reads.
     pub dynamic_read: Function,
+    /// Says who there is, and who may do what.
+    pub access: Function,
     /// The cloud: STS and KMS.
     pub sandbox: Sandbox,
     /// The table.
@@ -95,6 +97,7 @@ impl Deployment {
             token: function("token", &env)?,
             crud: function("crud", &env)?,
             dynamic_read: function("dynamic-read", &env)?,
+            access: function("access", &env)?,
             sandbox,
             database,
             env,
@@ -142,6 +145,7 @@ impl Deployment {
             routes::Function::Token => &self.token,
             routes::Function::Crud => &self.crud,
             routes::Function::DynamicRead => &self.dynamic_read,
+            routes::Function::Access => &self.access,
         };
         match function.invoke(event).await? {
             Outcome::Answer(answer) => events::answer(&answer),
@@ -160,18 +164,9 @@ fn routed(event: &Value) -> anyhow::Result<routes::Function> {
     let path = path
         .strip_prefix(&format!("/{}", events::STAGE))
         .unwrap_or(path);
-    let takes = |pattern: &str| match pattern.strip_suffix("{path+}") {
-        Some(prefix) => {
-            path.len() > prefix.len()
-                && path
-                    .trim_start_matches('/')
-                    .starts_with(prefix.trim_start_matches('/'))
-        }
-        None => path == pattern,
-    };
     let route = ROUTES
         .iter()
-        .find(|route| route.method == method && takes(route.path));
+        .find(|route| route.method == method && route.takes(path));
     Ok(route
         .with_context(|| format!("no route takes {method} {path}"))?
         .function)

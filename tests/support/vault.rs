@@ -11,9 +11,9 @@ use mayfly::{
     access::{
         client,
         policy::{Effect, Rule},
-        rules::{self, RulesCache, Snapshot},
+        rules::RulesCache,
     },
-    app::App,
+    app::{App, Setup},
     clients,
     clock::{Clock, FixedClock},
     config::Endpoints,
@@ -26,7 +26,7 @@ use mayfly::{
     provider::Providers,
     seal::{KeyFile, KeyWrapper, Keyrings},
     store::{
-        schema::{Key, RoleRecord},
+        schema::{Head, MemberOf, Role, new_stamp},
         table::Table,
     },
 };
@@ -46,6 +46,10 @@ use crate::{
 
 /// When a test vault's clock starts: 2026-01-01T00:00:00Z, in milliseconds.
 pub const START: i64 = 1_767_225_600_000;
+/// Where a test vault is reached.
+pub const ORIGIN: &str = "https://vault.test";
+/// Where requests come from.
+pub const SOURCE: &str = "192.0.2.7";
 /// The sandbox account.
 pub const ACCOUNT: &str = "123456789012";
 /// A role that the sandbox user may assume, for at most two hours.
@@ -96,7 +100,7 @@ impl Vault {
         let mut vault = Self::empty(keys);
         let trail = bootstrap::trail("test".to_owned(), "bootstrap");
         let admin = bootstrap::bootstrap(&vault.app, &trail).await.unwrap();
-        vault.client_id = admin.client_id.to_string();
+        vault.client_id = admin.client_id;
         vault.client_secret = shown(&admin.client_secret);
         let answer = vault
             .sign_in(&vault.client_id, &vault.client_secret)
@@ -142,27 +146,42 @@ impl Vault {
         }
     }
 
+    /// The same vault, whose first admin is made as `setup` says.
+    ///
+    /// # Panics
+    /// If its parts cannot be made.
+    #[must_use]
+    pub fn with_setup(mut self, setup: Setup) -> Self {
+        let clock = self.clock.clone();
+        let app = assemble(
+            &self.database,
+            &self.wire,
+            &self.sandbox,
+            self.keys.clone(),
+            clock,
+        );
+        let app = Arc::into_inner(app).unwrap();
+        self.app = Arc::new(app.with_setup(setup));
+        self.edge = vault::edge(&self.app);
+        self
+    }
+
     /// Makes a role with a client, and signs that in; answers its token. No rule names the role yet.
     ///
     /// # Panics
     /// If the role cannot be made.
     pub async fn make_role(&self, name: &str) -> String {
-        let role = RoleRecord {
-            key: Key::role(name),
-            id: Uuid::new_v4(),
-            name: name.to_owned(),
-            rev: 0,
+        let body = Role {
             description: String::new(),
-            created: START,
-            created_by: "system".to_owned(),
-            valid_after: 0,
-            deleted_at: None,
+            stamp: new_stamp(),
+            member_of: MemberOf::default(),
         };
-        let (client, secret) = client::generate(&self.app, name, "system").await.unwrap();
+        let role = Head::new(name, body, "system", START);
+        let (client, secret) = client::generate(&self.app, &role, "system").await.unwrap();
         self.app.table.put(&role).await.unwrap();
         self.app.table.put(&client).await.unwrap();
         let answer = self
-            .sign_in(&client.client_id.to_string(), &shown(&secret))
+            .sign_in(&client.name, &shown(&secret))
             .await
             .expect(200);
         access_token(&answer)
@@ -174,17 +193,10 @@ impl Vault {
     /// If they cannot be written.
     pub async fn set_rules(&self, more: Vec<Rule>) {
         let table = &self.app.table;
-        let held = RulesCache::new(table.clone()).load().await.unwrap();
-        let mut rules = vec![rule(Effect::Allow, "roles:admin", "<.*>", "<.*>")];
-        rules.extend(more);
-        let snapshot = Snapshot {
-            format: 1,
-            vault: held.vault,
-            rules,
-            keys: held.keys.clone(),
-            signing: held.signing.clone(),
-        };
-        let writes = rules::writes(table, &snapshot).unwrap();
+        let (mut snapshot, epoch) = RulesCache::new(table.clone()).read().await.unwrap();
+        snapshot.config = vec![rule(Effect::Allow, "roles:admin", "<.*>", "<.*>")];
+        snapshot.config.extend(more);
+        let writes = snapshot.writes(table, Some(&epoch)).unwrap();
         table.transact(Uuid::new_v4(), writes).await.unwrap();
     }
 
@@ -227,11 +239,23 @@ impl Vault {
     }
 
     /// Sends any request.
+    pub async fn send(
+        &self,
+        method: Method,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Answer {
+        self.send_from(SOURCE, method, target, headers, body).await
+    }
+
+    /// Sends any request from an address.
     ///
     /// # Panics
     /// If the request cannot be made.
-    pub async fn send(
+    pub async fn send_from(
         &self,
+        source: &str,
         method: Method,
         target: &str,
         headers: &[(&str, &str)],
@@ -248,7 +272,8 @@ impl Vault {
         }
         let arrival = Arrival {
             request_id: Uuid::new_v4().to_string(),
-            source: "192.0.2.7".to_owned(),
+            source: source.to_owned(),
+            origin: Some(ORIGIN.to_owned()),
             path: RawPath::Encoded(path.to_owned()),
         };
         let response = self
@@ -448,6 +473,7 @@ pub fn rule(effect: Effect, subject: &str, resource: &str, action: &str) -> Rule
         effect,
         resources: vec![resource.to_owned()],
         actions: vec![action.to_owned()],
+        conditions: std::collections::BTreeMap::default(),
     }
 }
 
@@ -513,7 +539,11 @@ pub fn plain(item: &Value) -> Value {
         .unwrap_or_default()
 }
 
-fn access_token(grant: &Answer) -> String {
+/// The access token of an answered grant.
+///
+/// # Panics
+/// If there is none.
+pub fn access_token(grant: &Answer) -> String {
     grant.json()["accessToken"].as_str().unwrap().to_owned()
 }
 

@@ -1,49 +1,38 @@
-//! `POST /v1/secrets/{path}`
+//! `POST /v1/secrets/{path}`, `POST /v1/home/{principal}/{path}`
 
 use http::StatusCode;
 use mayfly::{
-    access::{
-        caller,
-        policy::{Action, secret_resource},
-    },
+    access::policy::Action,
     app::App,
-    domain::{path::SecretPath, secret::Content},
+    change::until_done,
+    domain::secret::Content,
     error::Error,
     http::{asked::Asked, reply::Reply, target::Named},
-    secrets::{
-        purge, stored,
-        write::{self, until_done},
-    },
-    store::schema::{Key, SecretRecord},
+    secrets::{locate::locate_with, purge, stored, write},
+    store::schema::SecretRecord,
 };
 
-use crate::{check, wire};
+use crate::{change, wire};
 
 /// Makes a secret. A path that is taken, even by one marked for deletion, is a 400.
 pub(crate) async fn create(app: &App, asked: &Asked) -> Result<Reply, Error> {
-    let path = Named::whole(&asked.path).new_path()?;
+    let target = Named::whole(&asked.path)?.new_target()?;
     let content = Content::created(wire::change(&asked.body)?);
-    let keys = keys(&path, &content)?;
+    let base = change::base_key(&target, content.attributes.as_ref())?;
     until_done(app, || async {
-        let (caller, items) = caller::open(app, &asked.identity, keys.clone()).await?;
-        asked.trail.acted_by(&caller);
-        caller.may(Action::Create, &secret_resource(&path))?;
-        if let Some(there) = items.record::<SecretRecord>(&Key::secret(&path))? {
+        let (identity, trail) = (&asked.identity, &asked.trail);
+        let more = |_: &_| base.clone();
+        let located = locate_with(app, identity, trail, &target, Action::Create, more).await?;
+        if let Some(there) = located.head()? {
             make_room(app, &there).await?;
         }
-        let tie = check::result(app, &caller, &path, &content, None, &items).await?;
-        let by = &caller.principal;
-        write::create(app, &asked.trail, &path, &content, tie.as_ref(), by)
+        let tie = change::check(app, &located, &content, None).await?;
+        let by = &located.caller.principal;
+        write::create(app, trail, &located.at, &content, tie.as_ref(), by)
             .await?
             .try_map(|record| wire::written(StatusCode::CREATED, &record, &content))
     })
     .await
-}
-
-/// The head itself and, if the content has a link, the base's.
-fn keys(path: &SecretPath, content: &Content) -> Result<Vec<Key>, Error> {
-    let base = content.link()?.as_ref().map(Key::secret);
-    Ok([Key::secret(path)].into_iter().chain(base).collect())
 }
 
 /// Only a secret whose 72 hours are over makes room.

@@ -1,22 +1,19 @@
-//! `DELETE /v1/secrets/{path}`
+//! `DELETE /v1/secrets/{path}`, `DELETE /v1/home/{principal}/{path}`
 
 use http::StatusCode;
 use mayfly::{
     access::policy::Action,
     app::App,
+    change::{Attempt, until_done},
     error::Error,
     http::{asked::Asked, reply::Reply, target::Named},
-    secrets::{
-        locate::locate,
-        stored,
-        write::{self, Attempt, until_done},
-    },
+    secrets::{locate::locate, stored, write},
     store::schema::SecretRecord,
 };
 
 /// Marks for deletion, or with `force=true` removes for good. A base that others link to stays, force or not.
 pub(crate) async fn delete(app: &App, asked: &Asked) -> Result<Reply, Error> {
-    let target = Named::whole(&asked.path).target(&asked.query)?;
+    let target = Named::whole(&asked.path)?.target(&asked.query)?;
     let force = asked.query.flag("force")?;
     until_done(app, || async {
         let located = locate(app, &asked.identity, &asked.trail, &target, Action::Delete).await?;

@@ -1,12 +1,10 @@
-//! Creating, changing, deleting and searching secrets.
+//! Creating, changing, deleting and searching secrets, the vault's and those in homes.
 
-mod check;
+mod change;
 mod create;
-mod criteria;
 mod delete;
 mod restore;
 mod roll_back;
-mod search;
 mod update;
 mod wire;
 
@@ -26,21 +24,21 @@ use mayfly::{
         reply::Reply,
         target::{Named, Tail},
     },
+    secrets::search,
 };
 
 /// The routes of this function.
 pub fn router(app: Arc<App>) -> Router {
+    let changes = post(create).put(change).delete(delete);
     Router::new()
         .route("/v1/secrets", get(search))
-        .route(
-            "/v1/secrets/{*path}",
-            post(create).put(change).delete(delete),
-        )
+        .route("/v1/secrets/{*path}", changes.clone())
+        .route("/v1/home/{*path}", changes)
         .with_state(app)
 }
 
 async fn search(State(app): State<Arc<App>>, asked: Asked) -> Response {
-    let outcome = search::search(&app, &asked).await;
+    let outcome = search::search(&app, &asked, None).await;
     asked.answer(&app, outcome).await
 }
 
@@ -61,7 +59,7 @@ async fn change(State(app): State<Arc<App>>, asked: Asked) -> Response {
 }
 
 async fn changed(app: &App, asked: &Asked) -> Result<Reply, Error> {
-    let named = Named::to_change(&asked.path);
+    let named = Named::to_change(&asked.path)?;
     let target = named.target(&asked.query)?;
     match named.tail {
         Tail::RollBack(version) => roll_back::roll_back(app, asked, &target, version).await,

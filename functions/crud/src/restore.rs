@@ -1,20 +1,20 @@
-//! `PUT /v1/secrets/{path}/restore`
+//! `PUT /v1/secrets/{path}/restore`, `PUT /v1/home/{principal}/{path}/restore`
 
 use http::StatusCode;
 use mayfly::{
     access::policy::Action,
     app::App,
+    change::until_done,
     error::Error,
     http::{asked::Asked, reply::Reply},
     secrets::{
         locate::{Target, locate},
-        stored,
-        write::{self, until_done},
+        stored, write,
     },
     store::schema::SecretRecord,
 };
 
-use crate::check;
+use crate::change;
 
 /// Brings a soft-deleted secret back as it was. Answers 200 without a body: the DSV command line prints what it gets.
 pub(crate) async fn restore(app: &App, asked: &Asked, target: &Target) -> Result<Reply, Error> {
@@ -22,16 +22,7 @@ pub(crate) async fn restore(app: &App, asked: &Asked, target: &Target) -> Result
         let located = locate(app, &asked.identity, &asked.trail, target, Action::Delete).await?;
         let old = marked(app, located.head()?)?;
         let content = stored::open(&app.sealer, &old).await?;
-        let kept = old.link.as_ref();
-        let tie = check::result(
-            app,
-            &located.caller,
-            &old.path,
-            &content,
-            kept,
-            &located.items,
-        )
-        .await?;
+        let tie = change::check(app, &located, &content, old.link.as_ref()).await?;
         write::restore(app, &asked.trail, &old, &content, tie.as_ref())
             .await?
             .try_map(|()| Ok(Reply::empty(StatusCode::OK)))

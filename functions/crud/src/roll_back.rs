@@ -1,20 +1,14 @@
-//! `PUT /v1/secrets/{path}/rollback/{n}`
+//! `PUT /v1/secrets/{path}/rollback/{n}`, `PUT /v1/home/{principal}/{path}/rollback/{n}`
 
-use http::StatusCode;
 use mayfly::{
-    access::policy::Action,
     app::App,
     error::Error,
     http::{asked::Asked, reply::Reply},
-    secrets::{
-        locate::{Target, locate},
-        stored,
-        write::{self, until_done},
-    },
+    secrets::{locate::Target, stored},
     store::schema::{Key, SecretRecord},
 };
 
-use crate::{check, wire};
+use crate::change::{self, Next};
 
 /// Writes an earlier version again, as a new one. What it links to must still be the very secret it linked to then.
 pub(crate) async fn roll_back(
@@ -23,25 +17,11 @@ pub(crate) async fn roll_back(
     target: &Target,
     version: u64,
 ) -> Result<Reply, Error> {
-    until_done(app, || async {
-        let located = locate(app, &asked.identity, &asked.trail, target, Action::Update).await?;
-        let old = stored::live(located.head()?, app.clock.now())?;
+    change::replace(app, asked, target, None, |old| async move {
         let earlier = earlier(app, &old, version).await?;
         let content = stored::open(&app.sealer, &earlier).await?;
-        let kept = earlier.link.as_ref();
-        let tie = check::result(
-            app,
-            &located.caller,
-            &old.path,
-            &content,
-            kept,
-            &located.items,
-        )
-        .await?;
-        let by = &located.caller.principal;
-        write::replace(app, &asked.trail, &old, &content, tie.as_ref(), by)
-            .await?
-            .try_map(|record| wire::written(StatusCode::OK, &record, &content))
+        let kept = earlier.link;
+        Ok(Next { old, content, kept })
     })
     .await
 }
@@ -51,7 +31,7 @@ async fn earlier(app: &App, old: &SecretRecord, version: u64) -> Result<SecretRe
         return Ok(old.clone());
     }
     app.table
-        .get(&Key::version(&old.path, old.id, version))
+        .get(&Key::version(&old.at, old.id, version))
         .await?
         .ok_or(Error::NotFound)
 }

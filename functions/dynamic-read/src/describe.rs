@@ -1,4 +1,4 @@
-//! `GET /v1/secrets/{path}::description`
+//! `GET /v1/secrets/{path}::description`, `GET /v1/home/{principal}/{path}::description`
 
 use http::StatusCode;
 use mayfly::{

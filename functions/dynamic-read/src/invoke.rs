@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use mayfly::{
-    access::{caller::Identity, policy::Action},
+    access::{
+        caller::{Identity, Proof},
+        policy::Action,
+    },
     app::App,
     audit::Trail,
     clock::BoxFuture,
@@ -32,10 +35,10 @@ struct Payload {
 /// Answers a direct invocation with the secret, as `GET` would. Who invokes an alias that is mapped to no principal is
 /// refused: IAM says who may invoke, the map says as whom.
 pub fn invoke(app: Arc<App>, direct: Direct) -> BoxFuture<'static, Result<Value, Error>> {
-    Box::pin(async move { invoked(&app, direct).await })
+    Box::pin(invoked(app, direct))
 }
 
-async fn invoked(app: &App, direct: Direct) -> Result<Value, Error> {
+async fn invoked(app: Arc<App>, direct: Direct) -> Result<Value, Error> {
     let principal = direct.principal.ok_or(Error::Forbidden)?;
     let payload: Payload = serde_json::from_value(direct.payload).map_err(|_| {
         Error::invalid(
@@ -43,28 +46,26 @@ async fn invoked(app: &App, direct: Direct) -> Result<Value, Error> {
             "must be {\"path\": \"…\"}, with a whole number \"version\" if wanted",
         )
     })?;
-    let target: Target = payload.path.parse().map(Target::Path)?;
+    let target: Target = payload.path.parse().map(Target::in_vault)?;
     let source = direct
         .alias
         .map(|alias| format!("alias:{alias}"))
         .unwrap_or_default();
-    let trail = Trail::new(
-        direct.request_id,
-        "INVOKE",
-        format!("secrets:{target}"),
-        source,
-    );
-    let identity = Identity::Alias(principal);
+    let trail = Trail::new(direct.request_id, "INVOKE", target.resource(), source);
+    let identity = Identity {
+        proof: Proof::Alias(principal),
+        source: None,
+    };
     let read = match payload.version {
-        None => read::read(app, &identity, &trail, &target, false).await,
-        Some(version) => version_of(app, &identity, &trail, &target, version).await,
+        None => read::read(&app, &identity, &trail, &target, false).await,
+        Some(version) => version_of(&app, &identity, &trail, &target, version).await,
     };
     let (reply, body) =
         match read.and_then(|read| wire::secret(&read.description, Some(&read.data))) {
             Ok(body) => (Ok(Reply::empty(http::StatusCode::OK)), Some(body)),
             Err(error) => (Err(error), None),
         };
-    settle(app, &trail, reply).await?;
+    settle(&app, &trail, reply).await?;
     let body = body.unwrap_or_else(|| Sensitive::new("null".to_owned()));
     #[expect(
         clippy::disallowed_methods,
@@ -86,7 +87,7 @@ async fn version_of(
     let record = if head.version == version {
         head
     } else {
-        let key = Key::version(&head.path, head.id, version);
+        let key = Key::version(&head.at, head.id, version);
         app.table
             .get::<SecretRecord>(&key)
             .await?

@@ -1,4 +1,5 @@
-//! Reading one secret: static or dynamic, described, in its versions.
+//! Reading one secret: static or dynamic, described, in its versions. Also searching a home, since a gateway cannot tell
+//! a home from a secret in it.
 
 mod describe;
 mod invoke;
@@ -17,6 +18,7 @@ use mayfly::{
         reply::Reply,
         target::{Named, Tail},
     },
+    secrets::search,
 };
 
 pub use invoke::invoke;
@@ -25,6 +27,7 @@ pub use invoke::invoke;
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/v1/secrets/{*path}", get(look))
+        .route("/v1/home/{*path}", get(look))
         .with_state(app)
 }
 
@@ -35,11 +38,10 @@ async fn look(State(app): State<Arc<App>>, asked: Asked) -> Response {
 
 async fn looked(app: &App, asked: &Asked) -> Result<Reply, Error> {
     let (identity, trail, query) = (&asked.identity, &asked.trail, &asked.query);
-    let named = Named::to_read(&asked.path);
+    let named = Named::to_read(&asked.path)?;
     match named.tail {
-        Tail::ListPaths => {
-            list_paths::list_paths(app, identity, trail, &named.path_prefix()?, query).await
-        }
+        Tail::Search => search::search(app, asked, named.owner.as_ref()).await,
+        Tail::ListPaths => list_paths::list_paths(app, identity, trail, &named, query).await,
         Tail::Description => describe::describe(app, identity, trail, &named.target(query)?).await,
         Tail::Version(count) => {
             versions::versions(app, identity, trail, &named.target(query)?, count).await

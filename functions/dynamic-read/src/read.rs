@@ -1,11 +1,11 @@
-//! `GET /v1/secrets/{path}`: the secret as stored, or with freshly minted data.
+//! `GET /v1/secrets/{path}`, `GET /v1/home/{principal}/{path}`: the secret as stored, or with freshly minted data.
 
 use http::StatusCode;
 use mayfly::{
     access::{caller::Identity, policy::Action},
     app::App,
     audit::{Issuance, Trail},
-    domain::{data::SecretData, principal::Principal, secret::Description},
+    domain::{data::SecretData, location::Location, principal::Principal, secret::Description},
     error::Error,
     http::{reply::Reply, wire},
     provider::{Minted, Plan},
@@ -14,7 +14,7 @@ use mayfly::{
         locate::{Located, Target, locate_with},
         stored,
     },
-    store::schema::{Key, LinkRecord, SecretRecord},
+    store::schema::{LinkRecord, SecretRecord},
 };
 
 /// A secret that was read.
@@ -33,7 +33,10 @@ pub(crate) async fn read(
     as_stored: bool,
 ) -> Result<Read, Error> {
     // The base is read in the same round trip, under the path that this process remembers for it.
-    let remembered = |path: &_| app.bases.recall(path).as_ref().map(Key::secret);
+    let remembered = |at: &Location| {
+        let base = at.place.is_vault().then(|| app.bases.recall(&at.path));
+        base.flatten().as_ref().map(link::base_key)
+    };
     let located = locate_with(app, identity, trail, target, Action::Read, remembered).await?;
     let head = stored::live(located.head()?, app.clock.now())?;
     let content = stored::open(&app.sealer, &head).await?;
@@ -70,11 +73,12 @@ async fn plan(
     description: &Description,
     link: &LinkRecord,
 ) -> Result<Plan, Error> {
-    let key = Key::secret(&link.base);
+    let key = link::base_key(&link.base);
     // What was read decides, not what is remembered: another read may have changed the memory meanwhile.
     let mut base: Option<SecretRecord> = located.items.record(&key)?;
     if base.is_none() {
-        app.bases.remember(located.path.clone(), link.base.clone());
+        app.bases
+            .remember(located.at.path.clone(), link.base.clone());
         base = app.table.batch_get([key.clone()]).await?.record(&key)?;
     }
     let (cloud, base) = link::base_of(app, link, base).await?;

@@ -1,4 +1,4 @@
-//! `GET /v1/secrets/{path}/version/{n}`
+//! `GET /v1/secrets/{path}/version/{n}`, `GET /v1/home/{principal}/{path}/version/{n}`
 
 use http::StatusCode;
 use mayfly::{

@@ -10,8 +10,11 @@ use mayfly::{
 use serde::Deserialize;
 use serde_json::json;
 
-/// The grants that this vault knows.
-const SUPPORTED: &str = "must be client_credentials";
+use crate::password::Login;
+
+const CLIENT_CREDENTIALS: &str = "client_credentials";
+const PASSWORD: &str = "password";
+const REFRESH_TOKEN: &str = "refresh_token";
 
 /// What somebody signs in with.
 pub(crate) enum Grant {
@@ -22,6 +25,10 @@ pub(crate) enum Grant {
         /// Its secret.
         client_secret: Sensitive,
     },
+    /// A user's name and password.
+    Password(Login),
+    /// What an earlier grant was answered with.
+    RefreshToken(Sensitive),
 }
 
 /// The fields of all grants; clients leave out or send empty what they do not use.
@@ -29,6 +36,10 @@ struct Sent {
     grant_type: Option<String>,
     client_id: Option<String>,
     client_secret: Option<Sensitive>,
+    username: Option<String>,
+    password: Option<Sensitive>,
+    provider: Option<String>,
+    refresh_token: Option<Sensitive>,
 }
 
 impl Grant {
@@ -44,26 +55,42 @@ impl Grant {
         } else {
             Sent::from_json(body)?
         };
-        match sent.grant_type.as_deref() {
-            Some("client_credentials") => Ok(Self::ClientCredentials {
-                client_id: required("client_id", sent.client_id.filter(|text| !text.is_empty()))?,
-                client_secret: required(
-                    "client_secret",
-                    sent.client_secret.filter(|text| !text.is_empty()),
-                )?,
-            }),
-            _ => Err(Error::invalid("grant_type", SUPPORTED)),
-        }
+        sent.grant()
     }
 }
 
 impl Sent {
+    fn grant(self) -> Result<Grant, Error> {
+        match self.grant_type.as_deref() {
+            Some(CLIENT_CREDENTIALS) => Ok(Grant::ClientCredentials {
+                client_id: text("client_id", CLIENT_CREDENTIALS, self.client_id)?,
+                client_secret: secret("client_secret", CLIENT_CREDENTIALS, self.client_secret)?,
+            }),
+            Some(PASSWORD) => Ok(Grant::Password(Login {
+                username: text("username", PASSWORD, self.username)?,
+                password: secret("password", PASSWORD, self.password)?,
+                provider: self.provider.unwrap_or_default(),
+            })),
+            Some(REFRESH_TOKEN) => {
+                secret("refresh_token", REFRESH_TOKEN, self.refresh_token).map(Grant::RefreshToken)
+            }
+            _ => Err(Error::invalid(
+                "grant_type",
+                format!("must be {CLIENT_CREDENTIALS}, {PASSWORD} or {REFRESH_TOKEN}"),
+            )),
+        }
+    }
+
     fn from_json(body: &[u8]) -> Result<Self, Error> {
         let fields = Fields::parse(body)?;
         Ok(Self {
             grant_type: fields.text("grant_type")?,
             client_id: fields.text("client_id")?,
             client_secret: fields.secret("client_secret")?,
+            username: fields.text("username")?,
+            password: fields.secret("password")?,
+            provider: fields.text("provider")?,
+            refresh_token: fields.secret("refresh_token")?,
         })
     }
 
@@ -73,6 +100,10 @@ impl Sent {
             grant_type: Option<String>,
             client_id: Option<String>,
             client_secret: Option<String>,
+            username: Option<String>,
+            password: Option<String>,
+            provider: Option<String>,
+            refresh_token: Option<String>,
         }
         let form: Form = serde_urlencoded::from_bytes(body)
             .map_err(|_| Error::invalid("body", "must be a URL-encoded form"))?;
@@ -80,25 +111,42 @@ impl Sent {
             grant_type: form.grant_type,
             client_id: form.client_id,
             client_secret: form.client_secret.map(Sensitive::new),
+            username: form.username,
+            password: form.password.map(Sensitive::new),
+            provider: form.provider,
+            refresh_token: form.refresh_token.map(Sensitive::new),
         })
     }
 }
 
-fn required<T>(field: &str, value: Option<T>) -> Result<T, Error> {
-    value.ok_or_else(|| Error::invalid(field, "is required with grant_type client_credentials"))
+fn text(field: &str, grant_type: &str, value: Option<String>) -> Result<String, Error> {
+    value
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| missing(field, grant_type))
 }
 
-/// The answer to a grant. `expiresIn` is a number, and less than the truth: python-dsv-sdk renews late.
-pub(crate) fn granted(token: &Sensitive) -> Reply {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "reply: the token is what was asked for"
-    )]
+fn secret(field: &str, grant_type: &str, value: Option<Sensitive>) -> Result<Sensitive, Error> {
+    value
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| missing(field, grant_type))
+}
+
+fn missing(field: &str, grant_type: &str) -> Error {
+    Error::invalid(field, format!("is required with grant_type {grant_type}"))
+}
+
+/// The answer to a grant. `expiresIn` is a number, and less than the truth: python-dsv-sdk renews late. A machine gets
+/// no refresh token: it can sign in again.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "reply: the tokens are what was asked for"
+)]
+pub(crate) fn granted(access: &Sensitive, refresh: Option<&Sensitive>) -> Reply {
     let body = json!({
-        "accessToken": token.expose(),
+        "accessToken": access.expose(),
         "tokenType": "bearer",
         "expiresIn": TOLD_TTL,
-        "refreshToken": "",
+        "refreshToken": refresh.map(Sensitive::expose).unwrap_or_default(),
     });
     Reply::secret(StatusCode::OK, Sensitive::new(body.to_string()))
 }

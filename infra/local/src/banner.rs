@@ -90,7 +90,7 @@ impl Banner<'_> {
         )]
         let (id, secret) = match self.admin {
             Some(admin) => (
-                admin.client_id.to_string(),
+                admin.client_id.clone(),
                 admin.client_secret.expose().to_owned(),
             ),
             None => ("$CLIENT_ID".to_owned(), "$CLIENT_SECRET".to_owned()),

@@ -64,6 +64,9 @@ pub struct Serve {
     /// Make another admin client and print it
     #[arg(long)]
     pub recover: bool,
+    /// Make no admin and no samples: whoever comes first makes one by POST /v1/initialize, as `dsv init` does
+    #[arg(long, conflicts_with_all = ["recover", "ready_file"])]
+    pub no_admin: bool,
 }
 
 /// Which cloud mints.

@@ -82,6 +82,7 @@ impl Embedded {
             "BatchGetItem" => call(body, |request| database.batch_get_item(request)),
             "GetItem" => call(body, |request| database.get_item(request)),
             "PutItem" => call(body, |request| database.put_item(request)),
+            "UpdateItem" => call(body, |request| database.update_item(request)),
             "DeleteItem" => call(body, |request| database.delete_item(request)),
             "Query" => call(body, |request| database.query(request)),
             "TransactWriteItems" => call(body, |request| database.transact_write_items(request)),

@@ -23,7 +23,10 @@ use mayfly_local::{
     server,
     vault::{self, Vault},
 };
-use mayfly_token::bootstrap::{self, Credential};
+use mayfly_token::{
+    bootstrap::{self, Credential},
+    recover,
+};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -78,7 +81,7 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
         }
     };
     let starting = async {
-        start(options, &vault, &edge, &url, sandbox_url.as_deref()).await?;
+        Box::pin(start(options, &vault, &edge, &url, sandbox_url.as_deref())).await?;
         server::sweep(&vault.app).await;
         anyhow::Ok(())
     };
@@ -114,12 +117,10 @@ async fn start(
     sandbox_url: Option<&str>,
 ) -> anyhow::Result<()> {
     let app = &vault.app;
-    let (mut admin, is_new) =
-        match bootstrap::bootstrap(app, &bootstrap::trail("start".to_owned(), "bootstrap")).await {
-            Ok(credential) => (Some(credential), true),
-            Err(Error::Refused(_)) => (None, false),
-            Err(error) => return Err(error).context("cannot initialise the vault"),
-        };
+    let (mut admin, is_new) = match first_admin(options, app).await? {
+        Some(credential) => (Some(credential), true),
+        None => (None, false),
+    };
     if let (Some(admin), Some(sandbox), true) = (&admin, &vault.sandbox, is_new) {
         samples::seed(edge, sandbox, admin)
             .await
@@ -143,8 +144,21 @@ async fn start(
     banner.print().context("cannot print")
 }
 
+/// The first admin, if this is the first start and nobody else is to make it.
+async fn first_admin(options: &Serve, app: &App) -> anyhow::Result<Option<Credential>> {
+    if options.no_admin {
+        return Ok(None);
+    }
+    let trail = bootstrap::trail("start".to_owned(), "bootstrap");
+    match bootstrap::bootstrap(app, &trail).await {
+        Ok(credential) => Ok(Some(credential)),
+        Err(Error::Refused(_)) => Ok(None),
+        Err(error) => Err(error).context("cannot initialise the vault"),
+    }
+}
+
 async fn recover(app: &App) -> anyhow::Result<Credential> {
-    Ok(bootstrap::recover(app, &bootstrap::trail("start".to_owned(), "recover")).await?)
+    Ok(recover::recover(app, &bootstrap::trail("start".to_owned(), "recover")).await?)
 }
 
 /// Writes the ready file with a client that works: the new one, the one that the file already names, or another.
@@ -169,7 +183,7 @@ async fn write_ready(
         reason = "reply: the ready file hands the client over"
     )]
     let secret = shown.client_secret.expose();
-    let text = json!({"url": url, "clientId": shown.client_id.to_string(), "clientSecret": secret})
+    let text = json!({"url": url, "clientId": shown.client_id, "clientSecret": secret})
         .to_string();
     write_private(file, &text).with_context(|| format!("cannot write {}", file.display()))?;
     Ok(admin)
@@ -179,8 +193,9 @@ async fn write_ready(
 fn named_in(file: &Path) -> Option<Credential> {
     let ready: Value = serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()?;
     Some(Credential {
-        client_id: ready["clientId"].as_str()?.parse().ok()?,
+        client_id: ready["clientId"].as_str()?.to_owned(),
         client_secret: ready["clientSecret"].as_str()?.to_owned().into(),
+        role: bootstrap::ADMIN.to_owned(),
     })
 }
 
@@ -242,6 +257,7 @@ async fn reseal(data_dir: &Path) -> anyhow::Result<()> {
         cloud,
         ready_file: None,
         recover: false,
+        no_admin: false,
     };
     let vault = Vault::open(&options, None)?;
     let number = vault.app.sealer.rotate(Purpose::Secret).await?;

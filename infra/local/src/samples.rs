@@ -100,7 +100,7 @@ pub async fn seed(edge: &Edge, sandbox: &Sandbox, admin: &Credential) -> anyhow:
 pub async fn sign_in(edge: &Edge, credential: &Credential) -> anyhow::Result<Sensitive> {
     let body = json!({
         "grant_type": "client_credentials",
-        "client_id": credential.client_id.to_string(),
+        "client_id": credential.client_id,
         "client_secret": credential.client_secret.expose(),
     });
     let answer = ask(edge, Method::POST, "/v1/token", None, Some(&body)).await?;
@@ -129,6 +129,7 @@ async fn ask(
     let arrival = Arrival {
         request_id: Uuid::new_v4().to_string(),
         source: "127.0.0.1".to_owned(),
+        origin: None,
         path: RawPath::Encoded(path.to_owned()),
     };
     let response = edge.handle(request, arrival).await;

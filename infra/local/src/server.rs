@@ -12,12 +12,14 @@ use axum::{
 use http::HeaderValue;
 use mayfly::{
     app::App,
+    error::Error,
     http::{
         edge::{Arrival, Edge},
         path::RawPath,
     },
     secrets::purge,
 };
+use mayfly_token::rotate::rotate_when_due;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
@@ -33,6 +35,7 @@ const SANDBOX_HEADER: &str = "x-mayfly-sandbox";
 #[derive(Clone)]
 struct Served {
     edge: Edge,
+    origin: String,
     sandbox: bool,
 }
 
@@ -55,9 +58,12 @@ pub async fn serve(
     sandbox: bool,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let router = Router::new()
-        .fallback(answer)
-        .with_state(Served { edge, sandbox });
+    let served = Served {
+        edge,
+        origin: url(&listener)?,
+        sandbox,
+    };
+    let router = Router::new().fallback(answer).with_state(served);
     serve_router(listener, router, stop).await
 }
 
@@ -94,6 +100,7 @@ async fn answer(
     let arrival = Arrival {
         request_id: Uuid::new_v4().to_string(),
         source: peer.ip().to_string(),
+        origin: Some(served.origin.clone()),
         path: RawPath::Encoded(request.uri().path().to_owned()),
     };
     let mut response = served.edge.handle(request.map(Body::new), arrival).await;
@@ -105,13 +112,21 @@ async fn answer(
     response
 }
 
-/// Purges what is due, every minute, for ever.
+/// Purges what is due and rotates the signing key when it is, every minute, for ever.
 pub async fn sweep(app: &App) {
     loop {
         match purge::sweep(app, SWEEP_AT_MOST).await {
             Ok(0) => {}
             Ok(done) => tracing::info!(done, "purged"),
             Err(error) => tracing::warn!(error = mayfly::error::chain(&error), "not purged"),
+        }
+        match rotate_when_due(app).await {
+            Ok(true) => tracing::info!("signing key rotated"),
+            // A vault without an admin yet has no rules.
+            Ok(false) | Err(Error::Unauthenticated) => {}
+            Err(error) => {
+                tracing::warn!(error = mayfly::error::chain(&error), "signing key not rotated");
+            }
         }
         tokio::time::sleep(SWEEP_EVERY).await;
     }

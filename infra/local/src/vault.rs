@@ -6,7 +6,7 @@ use anyhow::Context;
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use axum::Router;
 use mayfly::{
-    app::App,
+    app::{App, Setup},
     clients,
     clock::{Clock, SystemClock},
     config::{AwsAccess, Endpoints, environment},
@@ -86,18 +86,16 @@ pub fn app(
 ) -> Arc<App> {
     let keyrings = Keyrings::new(table.clone(), keys, clock.clone(), PURPOSES.to_vec());
     let aws = clients::sts(http, "us-east-1", endpoints, clock.clone());
-    Arc::new(App::new(
-        clock,
-        table,
-        Arc::new(keyrings),
-        Providers { aws },
-    ))
+    let app = App::new(clock, table, Arc::new(keyrings), Providers { aws });
+    // It listens on this machine alone.
+    Arc::new(app.with_setup(Setup::Open))
 }
 
 /// Every function's routes behind one edge.
 pub fn edge(app: &Arc<App>) -> Edge {
     // Where several functions share a path, each takes its own methods; axum merges them.
     let router = Router::new()
+        .merge(mayfly_access::router(app.clone()))
         .merge(mayfly_crud::router(app.clone()))
         .merge(mayfly_dynamic_read::router(app.clone()))
         .merge(mayfly_token::router(app.clone()));

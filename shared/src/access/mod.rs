@@ -1,7 +1,18 @@
 //! Who is calling, and what they may do.
 
+pub mod admin;
 pub mod caller;
 pub mod client;
+pub mod condition;
+pub mod document;
+pub mod lockout;
+pub mod membership;
+pub mod password;
+pub mod pattern;
+pub mod heads;
 pub mod policy;
+pub mod purge;
+pub mod refresh;
 pub mod rules;
+pub mod snapshot;
 pub mod token;

@@ -1,59 +1,30 @@
 //! The rules as one process holds them, and how it knows that they still count.
 //!
-//! All rules and public signing keys are one compressed snapshot, kept in several copies next to a random *epoch*.
 //! Every request reads an epoch copy in the round trip it makes anyway; if it differs from the epoch of the rules in
 //! memory, the rules are loaded again before anything is decided.
 
 use std::{
-    io::{Read, Write},
+    collections::BTreeMap,
     sync::{Arc, RwLock},
 };
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
-use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
-use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    access::policy::{Rule, RuleSet},
+    access::{
+        policy::RuleSet,
+        snapshot::{self, PublicKey, Snapshot},
+    },
     error::Error,
     store::{
-        schema::{COPIES, EpochRecord, Key, RulesRecord},
+        schema::{COPIES, EpochRecord, Key, MemberOf, RulesRecord},
         table::Table,
-        writes::Only,
     },
 };
 
-/// The largest compressed snapshot: eight copies fit one transaction and each an item.
-pub const MAX_SNAPSHOT: usize = 300 * 1024;
-/// No snapshot of that size is larger than this when it is unpacked.
-const MAX_UNPACKED: u64 = 16 * 1024 * 1024;
 /// How often a load that met a change is tried again.
 const LOAD_TRIES: u32 = 5;
-
-/// Everything that decides about access, as it is stored.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Snapshot {
-    /// Format of this structure.
-    pub format: u8,
-    /// The vault, which is also the issuer of its tokens.
-    pub vault: Uuid,
-    /// Who may do what.
-    pub rules: Vec<Rule>,
-    /// Public halves of the keys whose tokens count.
-    pub keys: Vec<PublicKey>,
-    /// Which of them signs.
-    pub signing: String,
-}
-
-/// The public half of a signing key.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PublicKey {
-    /// Key id, as in token headers.
-    pub kid: String,
-    /// Ed25519 public key, base64url.
-    pub x: String,
-}
 
 /// Rules ready to decide.
 #[derive(Debug)]
@@ -64,57 +35,34 @@ pub struct Rules {
     pub vault: Uuid,
     /// Who may do what.
     pub set: RuleSet,
-    /// Keys whose tokens count.
+    /// Keys whose tokens count, oldest first.
     pub keys: Vec<PublicKey>,
-    /// Which of them signs.
-    pub signing: String,
+    groups: BTreeMap<String, String>,
 }
 
-impl Snapshot {
-    fn packed(&self) -> Result<Vec<u8>, Error> {
-        let text = serde_json::to_vec(self).map_err(|error| Error::internal(error.to_string()))?;
-        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-        let packed = encoder.write_all(&text).and_then(|()| encoder.finish());
-        let packed = packed.map_err(|error| Error::internal(error.to_string()))?;
-        if packed.len() > MAX_SNAPSHOT {
-            return Err(Error::Refused(format!(
-                "all policies together must be at most {MAX_SNAPSHOT} bytes when compressed"
-            )));
+impl Rules {
+    /// Makes `snapshot` ready to decide.
+    pub fn of(snapshot: Snapshot, epoch: String) -> Self {
+        Self {
+            epoch,
+            vault: snapshot.vault,
+            set: RuleSet::compile(snapshot.rules()),
+            keys: snapshot.keys,
+            groups: snapshot.groups,
         }
-        Ok(packed)
     }
 
-    fn unpacked(packed: &[u8]) -> Result<Self, Error> {
-        let mut text = Vec::new();
-        ZlibDecoder::new(packed)
-            .take(MAX_UNPACKED)
-            .read_to_end(&mut text)
-            .map_err(|error| Error::internal(format!("rules: {error}")))?;
-        serde_json::from_slice(&text).map_err(|error| Error::internal(format!("rules: {error}")))
+    /// The id of the key that signs now: the newest that has begun to.
+    pub fn signing(&self, now: OffsetDateTime) -> Option<&str> {
+        let now = now.unix_timestamp();
+        let begun = self.keys.iter().filter(|key| key.from <= now);
+        begun.max_by_key(|key| key.from).map(|key| key.kid.as_str())
     }
-}
 
-/// The writes that make `snapshot` count from the next request on: every copy of the rules and of the epoch.
-pub fn writes(table: &Table, snapshot: &Snapshot) -> Result<Vec<TransactWriteItem>, Error> {
-    let epoch = Uuid::new_v4().simple().to_string();
-    let packed = snapshot.packed()?;
-    let mut writes = Vec::new();
-    for copy in 0..COPIES {
-        let rules = RulesRecord {
-            key: Key::rules(copy),
-            epoch: epoch.clone(),
-            snapshot: packed.clone(),
-        };
-        writes.push(table.write(&rules, &Only::Always)?);
-        writes.push(table.write(
-            &EpochRecord {
-                key: Key::epoch(copy),
-                epoch: epoch.clone(),
-            },
-            &Only::Always,
-        )?);
+    /// The live groups of a member, as policies write them.
+    pub fn groups_of(&self, member_of: &MemberOf) -> Vec<String> {
+        snapshot::groups_of(&self.groups, member_of)
     }
-    Ok(writes)
 }
 
 /// The rules of this process.
@@ -156,9 +104,19 @@ impl RulesCache {
         }
     }
 
-    /// Reads rules and epoch in one round trip; accepted only if they agree. The rules carry their epoch and both are
-    /// written in one transaction, so what agrees is one state, whatever else is being written.
+    /// Loads the rules that count now.
     pub async fn load(&self) -> Result<Arc<Rules>, Error> {
+        let (snapshot, epoch) = self.read().await?;
+        let rules = Arc::new(Rules::of(snapshot, epoch));
+        if let Ok(mut held) = self.held.write() {
+            *held = Some(rules.clone());
+        }
+        Ok(rules)
+    }
+
+    /// Reads the snapshot and its epoch in one round trip; accepted only if they agree. The snapshot carries its epoch
+    /// and both are written in one transaction, so what agrees is one state, whatever else is being written.
+    pub async fn read(&self) -> Result<(Snapshot, String), Error> {
         let (rules_key, epoch_key) = (Key::rules(self.copy), Key::epoch(self.copy));
         for _ in 0..LOAD_TRIES {
             let keys = [rules_key.clone(), epoch_key.clone()];
@@ -169,75 +127,12 @@ impl RulesCache {
                 return Err(Error::Unauthenticated);
             };
             if record.epoch == epoch.epoch {
-                return self.accept(&record);
+                return Ok((Snapshot::unpacked(&record.snapshot)?, record.epoch));
             }
         }
         Err(Error::Throttled {
             message: "the rules are changing; try again".to_owned(),
             retry_after: 1,
         })
-    }
-
-    fn accept(&self, record: &RulesRecord) -> Result<Arc<Rules>, Error> {
-        let snapshot = Snapshot::unpacked(&record.snapshot)?;
-        let rules = Arc::new(Rules {
-            epoch: record.epoch.clone(),
-            vault: snapshot.vault,
-            set: RuleSet::compile(&snapshot.rules),
-            keys: snapshot.keys,
-            signing: snapshot.signing,
-        });
-        if let Ok(mut held) = self.held.write() {
-            *held = Some(rules.clone());
-        }
-        Ok(rules)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::access::policy::Effect;
-
-    fn snapshot(rules: usize) -> Snapshot {
-        let rule = |n: usize| Rule {
-            subjects: vec![format!("roles:{n}")],
-            effect: Effect::Allow,
-            resources: vec![format!(
-                "secrets:{}:<.*>",
-                Uuid::from_u128(n as u128 * 7_919)
-            )],
-            actions: vec!["read".to_owned()],
-        };
-        Snapshot {
-            format: 1,
-            vault: Uuid::nil(),
-            rules: (0..rules).map(rule).collect(),
-            keys: Vec::new(),
-            signing: String::new(),
-        }
-    }
-
-    #[test]
-    fn a_snapshot_survives_packing() {
-        let unpacked = Snapshot::unpacked(&snapshot(100).packed().unwrap()).unwrap();
-        assert_eq!(unpacked.rules.len(), 100);
-    }
-
-    #[test]
-    fn too_many_rules_are_refused_with_the_limit() {
-        let mut large = snapshot(0);
-        for _ in 0..20_000 {
-            large.rules.extend(snapshot(1).rules);
-            if let Some(rule) = large.rules.last_mut() {
-                rule.resources = vec![format!("secrets:{}", Uuid::new_v4())];
-            }
-        }
-        assert!(large.packed().unwrap_err().to_string().contains("307200"));
-    }
-
-    #[test]
-    fn damaged_rules_are_an_error() {
-        assert!(Snapshot::unpacked(b"nonsense").is_err());
     }
 }

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    access::rules::{PublicKey, Rules},
+    access::{rules::Rules, snapshot::PublicKey},
     domain::{principal::Principal, sensitive::Sensitive},
     error::Error,
     seal::Binding,
@@ -25,12 +25,14 @@ pub const AUDIENCE: &str = "mayfly";
 /// What a token says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Claims {
-    /// The principal: `roles:{name}`.
+    /// The principal: `roles:{name}` or `users:{name}`.
     pub sub: String,
-    /// The client credential that signed in.
+    /// The client credential that signed in; empty for a user.
     pub cid: String,
     /// Id of the principal's item: one that was removed and made again is another one.
     pub pid: Uuid,
+    /// The stamps of principal and client when it was issued.
+    pub stp: String,
     /// This token.
     pub jti: Uuid,
     /// Issued, Unix seconds.
@@ -43,20 +45,34 @@ pub struct Claims {
     pub aud: String,
 }
 
+/// Whom a token is issued to.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// The principal.
+    pub principal: Principal,
+    /// Id of its item.
+    pub id: Uuid,
+    /// The client credential; empty for a user.
+    pub client: String,
+    /// [`stamp`] of both.
+    pub stamp: String,
+}
+
+/// The stamp of a token: that of the principal and that of the client it signed in with. Whatever changes either
+/// voids the token, to the moment and not to the second.
+pub fn stamp(principal: &str, client: Option<&str>) -> String {
+    format!("{principal}.{}", client.unwrap_or_default())
+}
+
 impl Claims {
-    /// Claims for `principal`, issued now by `vault`.
-    pub fn new(
-        principal: &Principal,
-        pid: Uuid,
-        client: &str,
-        vault: Uuid,
-        now: OffsetDateTime,
-    ) -> Self {
+    /// Claims for `holder`, issued now by `vault`.
+    pub fn new(holder: &Holder, vault: Uuid, now: OffsetDateTime) -> Self {
         let iat = now.unix_timestamp();
         Self {
-            sub: principal.to_string(),
-            cid: client.to_owned(),
-            pid,
+            sub: holder.principal.to_string(),
+            cid: holder.client.clone(),
+            pid: holder.id,
+            stp: holder.stamp.clone(),
             jti: Uuid::new_v4(),
             iat,
             exp: iat + TOKEN_TTL,
@@ -77,14 +93,16 @@ pub struct SigningKey {
     key: EncodingKey,
 }
 
-/// A new key pair: the private half as base64 of PKCS#8, the public half as rules carry it.
-pub fn generate() -> Result<(Sensitive, PublicKey), Error> {
+/// A new key pair that signs from the Unix second `from` on: the private half as base64 of PKCS#8, the public half as
+/// rules carry it.
+pub fn generate(from: i64) -> Result<(Sensitive, PublicKey), Error> {
     let broken = || Error::internal("no signing key");
     let pair = Ed25519KeyPair::generate().map_err(|_| broken())?;
     let pkcs8 = pair.to_pkcs8v1().map_err(|_| broken())?;
     let public = PublicKey {
         kid: Uuid::new_v4().to_string(),
         x: BASE64_URL_SAFE_NO_PAD.encode(pair.public_key().as_ref()),
+        from,
     };
     Ok((
         Sensitive::new(BASE64_URL_SAFE_NO_PAD.encode(pkcs8.as_ref())),
@@ -185,7 +203,7 @@ fn verify_with(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::policy::RuleSet;
+    use crate::access::snapshot::Snapshot;
 
     const VAULT: Uuid = Uuid::from_u128(1);
 
@@ -194,27 +212,20 @@ mod tests {
     }
 
     fn setup() -> (SigningKey, Rules) {
-        let (private, public) = generate().unwrap();
+        let (private, public) = generate(0).unwrap();
         let key = SigningKey::from_opened(&public.kid, &private).unwrap();
-        let signing = public.kid.clone();
-        let rules = Rules {
-            epoch: String::new(),
-            vault: VAULT,
-            set: RuleSet::default(),
-            keys: vec![public],
-            signing,
-        };
-        (key, rules)
+        let snapshot = Snapshot::new(VAULT, Vec::new(), public);
+        (key, Rules::of(snapshot, String::new()))
     }
 
     fn claims() -> Claims {
-        Claims::new(
-            &Principal::role("admin"),
-            Uuid::from_u128(2),
-            "client",
-            VAULT,
-            now(),
-        )
+        let holder = Holder {
+            principal: Principal::role("admin"),
+            id: Uuid::from_u128(2),
+            client: "client".to_owned(),
+            stamp: stamp("a", Some("b")),
+        };
+        Claims::new(&holder, VAULT, now())
     }
 
     #[expect(clippy::disallowed_methods, reason = "a test looks at what it put in")]
@@ -268,8 +279,8 @@ mod tests {
     #[test]
     fn another_key_under_the_same_id_is_refused() {
         let (_, rules) = setup();
-        let (private, _) = generate().unwrap();
-        let forged = SigningKey::from_opened(&rules.signing, &private).unwrap();
+        let (private, _) = generate(0).unwrap();
+        let forged = SigningKey::from_opened(&rules.keys[0].kid, &private).unwrap();
         assert!(!accepted(&token(&forged, &claims()), &rules, now()));
     }
 
@@ -278,14 +289,14 @@ mod tests {
         let (_, rules) = setup();
         let key = EncodingKey::from_secret(rules.keys[0].x.as_bytes());
         let header = Header {
-            kid: Some(rules.signing.clone()),
+            kid: Some(rules.keys[0].kid.clone()),
             ..Header::new(Algorithm::HS256)
         };
         let forged = jsonwebtoken::encode(&header, &claims(), &key).unwrap();
         assert!(!accepted(&forged, &rules, now()));
         let body = BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(&claims()).unwrap());
-        let none =
-            BASE64_URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"none","kid":"{}"}}"#, rules.signing));
+        let none = BASE64_URL_SAFE_NO_PAD
+            .encode(format!(r#"{{"alg":"none","kid":"{}"}}"#, rules.keys[0].kid));
         assert!(!accepted(&format!("{none}.{body}."), &rules, now()));
     }
 

@@ -14,7 +14,7 @@ pub const MAX_DEPTH: usize = 32;
 /// `field` is what the caller calls this text. The value itself is never echoed: it may hold a secret.
 pub fn check(field: &str, text: &[u8]) -> Result<(), Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    Strict { depth: 0 }
+    Strict::default()
         .deserialize(&mut deserializer)
         .and_then(|()| deserializer.end())
         .map_err(|error| Error::invalid(field, describe(&error)))
@@ -34,11 +34,12 @@ pub fn describe(error: &serde_json::Error) -> String {
     }
 }
 
-const DUPLICATE: &str = "has a key twice in one object";
-const TOO_DEEP: &str = "nests deeper than 32";
+pub(super) const DUPLICATE: &str = "has a key twice in one object";
+pub(super) const TOO_DEEP: &str = "nests deeper than 32";
 
-#[derive(Clone, Copy)]
-struct Strict {
+/// Walks through a value and keeps nothing of it.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Strict {
     depth: usize,
 }
 

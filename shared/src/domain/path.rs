@@ -28,25 +28,30 @@ impl SecretPath {
 
     /// Refuses what cannot name a new secret: what looks like an id, and what ends in a tail that URLs use.
     pub fn creatable(&self) -> Result<(), Error> {
-        let segments: Vec<&str> = self.0.split(':').collect();
-        if segments.len() == 1 && Uuid::parse_str(&self.0).is_ok() {
+        if !self.0.contains(':') && Uuid::parse_str(&self.0).is_ok() {
             return Err(Error::invalid("path", "must not look like an id"));
         }
-        let reserved = match segments.as_slice() {
-            [.., tail] if *tail == "restore" => Some("restore"),
-            [.., word, number] if is_count(number) => {
-                RESERVED_TAILS.into_iter().find(|tail| tail == word)
-            }
-            _ => None,
-        };
-        match reserved {
-            Some("restore") => Err(Error::invalid("path", "must not end in /restore")),
-            Some(word) => Err(Error::invalid(
-                "path",
-                format!("must not end in /{word}/{{number}}"),
-            )),
-            None => Ok(()),
+        refuse_reserved_tail(&self.0)
+    }
+}
+
+/// Refuses a canonical path that ends in a tail that URLs use.
+pub(super) fn refuse_reserved_tail(path: &str) -> Result<(), Error> {
+    let segments: Vec<&str> = path.split(':').collect();
+    let reserved = match segments.as_slice() {
+        [.., tail] if *tail == "restore" => Some("restore"),
+        [.., word, number] if is_count(number) => {
+            RESERVED_TAILS.into_iter().find(|tail| tail == word)
         }
+        _ => None,
+    };
+    match reserved {
+        Some("restore") => Err(Error::invalid("path", "must not end in /restore")),
+        Some(word) => Err(Error::invalid(
+            "path",
+            format!("must not end in /{word}/{{number}}"),
+        )),
+        None => Ok(()),
     }
 }
 

@@ -2,14 +2,19 @@
 
 use std::{fmt, str::FromStr};
 
+use crate::domain::name::fold;
+
+use serde::{Deserialize, Serialize};
+
 /// `users:{name}` or `roles:{name}`, lower-cased: policies compare it so.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Principal(String);
 
 impl Principal {
     /// The role `name`.
     pub fn role(name: &str) -> Self {
-        Self(format!("roles:{}", name.to_lowercase()))
+        Self(format!("roles:{}", fold(name)))
     }
 
     /// The whole name, with its kind.
@@ -17,9 +22,19 @@ impl Principal {
         &self.0
     }
 
+    /// The user `name`.
+    pub fn user(name: &str) -> Self {
+        Self(format!("users:{}", fold(name)))
+    }
+
     /// The role's name, if this is a role.
     pub fn role_name(&self) -> Option<&str> {
         self.0.strip_prefix("roles:")
+    }
+
+    /// The user's name, if this is a user.
+    pub fn user_name(&self) -> Option<&str> {
+        self.0.strip_prefix("users:")
     }
 
     /// The name with every character outside `[A-Za-z0-9_.@=,+-]` replaced by a hyphen, cut to `longest`: what AWS takes
@@ -42,11 +57,25 @@ impl fmt::Display for Principal {
     }
 }
 
+impl From<Principal> for String {
+    fn from(principal: Principal) -> Self {
+        principal.0
+    }
+}
+
+impl TryFrom<String> for Principal {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
 impl FromStr for Principal {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let name = text.to_lowercase();
+        let name = fold(text);
         match name.split_once(':') {
             Some(("users" | "roles", rest)) if !rest.is_empty() => Ok(Self(name)),
             _ => Err("a principal is users:{name} or roles:{name}"),

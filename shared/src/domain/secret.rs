@@ -8,6 +8,7 @@ use crate::{
         attributes::{Attributes, MAX_ATTRIBUTES},
         cloud::Cloud,
         data::{MAX_BASE_DATA, MAX_DATA, SecretData},
+        location::{Location, Place},
         path::SecretPath,
         principal::Principal,
     },
@@ -26,7 +27,7 @@ pub struct Description {
     /// Stable over updates, roll back and restore.
     pub id: Uuid,
     /// Where it lives.
-    pub path: SecretPath,
+    pub at: Location,
     /// `None` when attributes were never set; clients see `null`.
     pub attributes: Option<Attributes>,
     /// Free text, `""` when unset.
@@ -123,8 +124,19 @@ impl Content {
         self.attributes.as_ref().and_then(Attributes::type_word)
     }
 
-    /// Refuses what is too large, and a dynamic secret that carries data of its own.
-    pub fn check(&self) -> Result<(), Error> {
+    /// Refuses what is too large, a dynamic secret that carries data of its own, and any in a home: what is linked
+    /// there would tie the bases that people share to what only one of them sees.
+    pub fn check(&self, place: &Place) -> Result<(), Error> {
+        let linked = self
+            .attributes
+            .as_ref()
+            .and_then(|all| all.get("linkConfig"));
+        if !place.is_vault() && linked.is_some_and(|config| !config.is_null()) {
+            return Err(Error::invalid(
+                "attributes.linkConfig",
+                "may not be in a home: its secrets are static",
+            ));
+        }
         if let Some(attributes) = &self.attributes {
             attributes.check_size()?;
         }
@@ -140,9 +152,10 @@ impl Content {
                 "must be empty on a dynamic secret: its data is minted on read",
             ));
         }
-        let is_base = self
-            .type_word()
-            .is_some_and(|word| Cloud::named(word).is_some());
+        let is_base = place.is_vault()
+            && self
+                .type_word()
+                .is_some_and(|word| Cloud::named(word).is_some());
         self.data
             .check_size(if is_base { MAX_BASE_DATA } else { MAX_DATA })
     }
@@ -233,7 +246,7 @@ mod tests {
         };
         assert!(
             content
-                .check()
+                .check(&Place::Vault)
                 .unwrap_err()
                 .to_string()
                 .starts_with("data: must be empty")
@@ -244,21 +257,26 @@ mod tests {
     fn a_base_is_small_and_everything_is_bounded() {
         let long = |n: usize| data(&format!(r#"{{"a":"{}"}}"#, "x".repeat(n)));
         let plain = |data| Content { data, ..stored() };
-        assert!(plain(long(MAX_DATA - 100)).check().is_ok());
-        assert!(plain(long(MAX_DATA)).check().is_err());
+        assert!(plain(long(MAX_DATA - 100)).check(&Place::Vault).is_ok());
+        assert!(plain(long(MAX_DATA)).check(&Place::Vault).is_err());
         let base = Content {
             data: long(MAX_BASE_DATA),
             attributes: Some(attributes(&json!({"type": "aws"}))),
             ..stored()
         };
-        assert!(base.check().unwrap_err().to_string().contains("16384"));
+        assert!(
+            base.check(&Place::Vault)
+                .unwrap_err()
+                .to_string()
+                .contains("16384")
+        );
         let wordy = Content {
             description: "x".repeat(MAX_ATTRIBUTES + 1),
             ..stored()
         };
         assert!(
             wordy
-                .check()
+                .check(&Place::Vault)
                 .unwrap_err()
                 .to_string()
                 .starts_with("description: ")
@@ -269,7 +287,7 @@ mod tests {
         };
         assert!(
             heavy
-                .check()
+                .check(&Place::Vault)
                 .unwrap_err()
                 .to_string()
                 .starts_with("attributes: ")

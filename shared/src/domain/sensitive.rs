@@ -20,6 +20,12 @@ impl Sensitive {
         self.0.expose_secret()
     }
 
+    /// Whether both are the same, compared in constant time.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let (one, other) = (self.0.expose_secret(), other.0.expose_secret());
+        aws_lc_rs::constant_time::verify_slices_are_equal(one.as_bytes(), other.as_bytes()).is_ok()
+    }
+
     /// Length in bytes.
     pub fn len(&self) -> usize {
         self.0.expose_secret().len()

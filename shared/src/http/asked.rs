@@ -12,7 +12,7 @@ use http::{HeaderMap, Request, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::{
-    access::caller::{self, Identity},
+    access::caller::{self, Identity, Proof},
     app::App,
     audit::Trail,
     error::Error,
@@ -34,6 +34,8 @@ pub struct Asked {
     pub trail: Trail,
     /// Its path.
     pub path: EdgePath,
+    /// Where whoever asks has reached the vault, as far as the carrier knows; never taken from a header.
+    pub origin: Option<String>,
     /// Its parameters.
     pub query: Query,
     /// Its body, at most [`MAX_BODY`].
@@ -75,16 +77,17 @@ impl FromRequest<Arc<App>> for Asked {
             .get::<Arrived>()
             .ok_or_else(|| Error::internal("a request past the edge"))?;
         let token = bearer(&parts.headers).ok_or(Error::Unauthenticated)?;
-        let identity = caller::verify_bearer(app, token).await?;
+        let identity = caller::verify_bearer(app, token, arrived.source()).await?;
         let trail = arrived.trail(&parts.method);
-        if let Identity::Bearer(bearer) = &identity {
+        if let Proof::Bearer(bearer) = &identity.proof {
             trail.claimed_by(&bearer.claims.sub, &bearer.claims.cid);
         }
-        let path = arrived.path.clone();
+        let (path, origin) = (arrived.path.clone(), arrived.origin.clone());
         Ok(Self {
             identity,
             trail,
             path,
+            origin,
             query: Query::parse(parts.uri.query())?,
             body: collect(body).await?,
         })

@@ -60,6 +60,21 @@ impl<'a> Fields<'a> {
         Ok(self.get(name, "must be true or false")?.unwrap_or(false))
     }
 
+    /// A list of strings, or nothing; null is nothing.
+    pub fn texts(&self, name: &str) -> Result<Option<Vec<String>>, Error> {
+        self.get(name, "must be a list of strings")
+    }
+
+    /// A whole number from 0 to `max`; absent is 0.
+    pub fn count(&self, name: &str, max: u64) -> Result<u64, Error> {
+        let problem = format!("must be a whole number from 0 to {max}");
+        let count = self.get(name, &problem)?.unwrap_or(0);
+        if count > max {
+            return Err(Error::invalid(name, problem));
+        }
+        Ok(count)
+    }
+
     fn get<T: DeserializeOwned>(&self, name: &str, problem: &str) -> Result<Option<T>, Error> {
         match self.0.get(&name.to_lowercase()) {
             None => Ok(None),

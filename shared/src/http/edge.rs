@@ -1,6 +1,6 @@
 //! `Edge`: what every request passes on its way in and out, whatever carries it.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{Router, body::Body, response::Response};
 use http::{Method, Request, Uri, uri::PathAndQuery};
@@ -23,6 +23,9 @@ pub struct Arrival {
     pub request_id: String,
     /// The address that the carrier saw; never taken from a header.
     pub source: String,
+    /// Where whoever asks has reached the vault, e.g. `https://vault.example.com`: what the carrier itself knows, never a
+    /// header. None if it does not know.
+    pub origin: Option<String>,
     /// The path before anyone else touched it.
     pub path: RawPath,
 }
@@ -32,17 +35,30 @@ pub struct Arrival {
 pub struct Arrived {
     /// The one path that is routed, authorised and stored.
     pub path: EdgePath,
+    /// Where whoever asks has reached the vault, as far as the carrier knows.
+    pub origin: Option<String>,
     request_id: String,
     source: String,
 }
 
 impl Arrived {
+    /// The address it came from, if the carrier saw one. An IPv4 address in IPv6 clothes is the IPv4 address.
+    pub fn source(&self) -> Option<IpAddr> {
+        let source: IpAddr = self.source.parse().ok()?;
+        Some(source.to_canonical())
+    }
+
     /// The trail of this request.
     pub fn trail(&self, method: &Method) -> Trail {
+        self.trail_about(method, self.path.audited())
+    }
+
+    /// The trail of this request, where its path must not be written down: it holds a secret.
+    pub fn trail_about(&self, method: &Method, about: impl Into<String>) -> Trail {
         Trail::new(
             self.request_id.clone(),
             word(method),
-            self.path.audited(),
+            about.into(),
             self.source.clone(),
         )
     }
@@ -125,6 +141,7 @@ fn prepare(mut request: Request<Body>, arrival: &Arrival) -> Result<Request<Body
     *request.uri_mut() = Uri::from(line);
     request.extensions_mut().insert(Arrived {
         path,
+        origin: arrival.origin.clone(),
         request_id: arrival.request_id.clone(),
         source: arrival.source.clone(),
     });

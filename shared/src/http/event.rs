@@ -64,6 +64,7 @@ pub(crate) fn normalise(event: &mut Value, request_id: &str) -> Arrival {
             "path",
         )
     };
+    let origin = origin(event);
     let encoded = EdgePath::new(&path).map_or_else(|_| "/".to_owned(), |path| path.encoded());
     event[field] = Value::String(encoded);
     if is_v2 {
@@ -88,8 +89,27 @@ pub(crate) fn normalise(event: &mut Value, request_id: &str) -> Arrival {
     Arrival {
         request_id: request_id.to_owned(),
         source: source.unwrap_or_default(),
+        origin,
         path,
     }
+}
+
+/// Where whoever asks has reached the gateway: by the domain that the gateway itself serves, never by a header. A stage
+/// is part of the gateway's own addresses only; a custom domain stands for one.
+fn origin(event: &Value) -> Option<String> {
+    let context = |name: &str| event.pointer(&format!("/requestContext/{name}"))?.as_str();
+    let plain = |text: &&str| {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+        !text.is_empty() && text.bytes().all(fits)
+    };
+    let domain = context("domainName").filter(plain)?;
+    let stage = context("stage")
+        .filter(plain)
+        .filter(|_| domain.contains(".execute-api."));
+    Some(match stage {
+        Some(stage) => format!("https://{domain}/{stage}"),
+        None => format!("https://{domain}"),
+    })
 }
 
 /// An HTTP API puts a named stage in front of the path.
@@ -135,6 +155,39 @@ mod tests {
     }
 
     #[test]
+    fn the_origin_is_what_the_gateway_knows_whatever_headers_say() {
+        let origin = |domain: &str, stage: &str| {
+            let mut event = json!({
+                "rawPath": "/v1/clients",
+                "headers": {"host": "evil.example", "x-forwarded-host": "evil.example", "x-forwarded-proto": "http"},
+                "requestContext": {"stage": stage, "domainName": domain},
+            });
+            normalise(&mut event, "r").origin
+        };
+        let gateway = "a1b2.execute-api.us-east-1.amazonaws.com";
+        for (domain, stage, expected) in [
+            (gateway, "$default", Some(format!("https://{gateway}"))),
+            (gateway, "prod", Some(format!("https://{gateway}/prod"))),
+            (
+                "a1b2.lambda-url.us-east-1.on.aws",
+                "$default",
+                Some("https://a1b2.lambda-url.us-east-1.on.aws".to_owned()),
+            ),
+            (
+                "vault.example.com",
+                "prod",
+                Some("https://vault.example.com".to_owned()),
+            ),
+            ("evil.example/x?", "$default", None),
+            ("", "$default", None),
+        ] {
+            assert_eq!(origin(domain, stage), expected, "{domain} {stage}");
+        }
+        let mut balancer = json!({"path": "/v1/clients", "requestContext": {"elb": {}}});
+        assert_eq!(normalise(&mut balancer, "r").origin, None);
+    }
+
+    #[test]
     fn what_the_parser_would_stumble_over_is_taken_out() {
         let mut event = json!({
             "rawPath": "/v1/secrets/a b", "rawQueryString": "searchTerm=a b\"<",
@@ -144,6 +197,7 @@ mod tests {
         let arrival = normalise(&mut event, "r");
         assert_eq!(arrival.path, RawPath::Decoded("/v1/secrets/a b".into()));
         assert_eq!(arrival.source, "192.0.2.1");
+        assert_eq!(arrival.origin, None);
         assert_eq!(event["rawPath"], "/v1/secrets/a%20b");
         assert_eq!(event["rawQueryString"], "searchTerm=a%20b%22%3C");
         assert_eq!(event["headers"], json!({"accept": "x"}));

@@ -9,7 +9,7 @@ use lambda_runtime::Diagnostic;
 use serde_json::Value;
 
 use crate::{
-    app::App,
+    app::{App, Setup},
     clients,
     clock::{BoxFuture, SystemClock},
     config::{Settings, WARM_UP, environment},
@@ -65,12 +65,12 @@ pub fn app(settings: &Settings, purposes: &[Purpose]) -> Result<Arc<App>, Error>
         &settings.endpoints,
         clock.clone(),
     );
-    Ok(Arc::new(App::new(
-        clock,
-        table,
-        Arc::new(keys),
-        Providers { aws },
-    )))
+    let setup = match &settings.setup_code {
+        Some(code) => Setup::Code(code.clone()),
+        None => Setup::Closed,
+    };
+    let app = App::new(clock, table, Arc::new(keys), Providers { aws });
+    Ok(Arc::new(app.with_setup(setup)))
 }
 
 /// The whole `main` of a function: runs it, and says on standard error why it does not start.

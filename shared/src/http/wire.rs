@@ -16,7 +16,7 @@ pub fn secret(description: &Description, data: Option<&SecretData>) -> Result<Se
     #[serde(rename_all = "camelCase")]
     struct Wire<'a> {
         id: String,
-        path: &'a str,
+        path: String,
         attributes: Option<&'a serde_json::Map<String, serde_json::Value>>,
         description: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,7 +37,7 @@ pub fn secret(description: &Description, data: Option<&SecretData>) -> Result<Se
         .map_err(|_| Error::internal("stored data is no JSON"))?;
     let wire = Wire {
         id: description.id.to_string(),
-        path: description.path.as_str(),
+        path: description.at.to_string(),
         attributes: description.attributes.as_ref().map(Attributes::fields),
         description: &description.description,
         data,

@@ -13,15 +13,16 @@ use crate::{
     domain::{
         cloud::Cloud,
         link::{Link, LinkRight},
+        location::Location,
         path::SecretPath,
         secret::Content,
     },
     error::Error,
     provider::{Base, Plan},
-    secrets::stored,
+    secrets::{locate::Located, stored},
     store::{
-        schema::{Key, LinkRecord, SecretRecord},
-        table::Items,
+        schema::{Key, LinkRecord, LinksRecord, SecretRecord},
+        table::{Item, decode},
     },
 };
 
@@ -36,31 +37,32 @@ pub struct Tie {
     pub kind: String,
 }
 
-/// The tie that the resulting `content` of the secret at `path` needs; `None` if it has no link.
+/// Where a base is: always among the vault's secrets.
+pub fn base_key(path: &SecretPath) -> Key {
+    Key::secret(&Location::in_vault(path))
+}
+
+/// The tie that the resulting `content` of the secret at `located` needs; `None` if it has no link.
 ///
 /// `kept` is the link that the content already had when it was stored: the base must still be that very secret.
 pub async fn tie(
     app: &App,
-    caller: &Caller,
-    path: &SecretPath,
+    located: &Located,
     content: &Content,
     kept: Option<&LinkRecord>,
-    items: &Items,
 ) -> Result<Option<Tie>, Error> {
     let Some(base_path) = content.link()? else {
         return Ok(None);
     };
-    if base_path == *path {
+    let Located { caller, items, .. } = located;
+    if located.at == Location::in_vault(&base_path) {
         return Err(Error::invalid(FIELD, "must not be the secret itself"));
     }
     let right = right_on(caller, &base_path)?;
-    let base = match items.record::<SecretRecord>(&Key::secret(&base_path))? {
+    let key = base_key(&base_path);
+    let base = match items.record::<SecretRecord>(&key)? {
         Some(record) => Some(record),
-        None => app
-            .table
-            .batch_get([Key::secret(&base_path)])
-            .await?
-            .record(&Key::secret(&base_path))?,
+        None => app.table.batch_get([key.clone()]).await?.record(&key)?,
     };
     let base = check_base(base, app).map_err(|problem| Error::invalid(FIELD, problem))?;
     if kept.is_some_and(|kept| kept.base == base_path && kept.base_id != base.record.id) {
@@ -78,6 +80,19 @@ pub async fn tie(
         },
         kind: base.record.kind.unwrap_or_default(),
     }))
+}
+
+/// What stands in the way of changing a base: its link count.
+pub(crate) fn still_linked(item: Option<Item>) -> Error {
+    let Some(record) = item.and_then(|item| decode::<LinksRecord>(item).ok()) else {
+        return Error::Refused("dynamic secrets are linked to this secret".to_owned());
+    };
+    let path = record.key.pk.trim_start_matches("SECRET#").to_owned();
+    Error::Refused(format!(
+        "dynamic secrets are linked to this secret ({}); list them with \
+         GET /v1/secrets?search.links=true&searchTerm={path}, and remove or relink them first",
+        record.links
+    ))
 }
 
 /// The base that a dynamic secret is tied to, from what was just read; refused if the tie no longer holds.

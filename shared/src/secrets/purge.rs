@@ -1,16 +1,21 @@
-//! Removing what was deleted: soft-deleted secrets after their 72 hours, and earlier versions of removed ones.
+//! Removing what was deleted: what was soft-deleted after its 72 hours, and earlier versions of what was removed.
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
 use uuid::Uuid;
 
 use crate::{
+    access,
     app::App,
+    change::Change,
     clock::unix_millis,
-    domain::path::SecretPath,
+    domain::location::{Home, Place},
     error::Error,
-    secrets::stored,
+    secrets::{link, stored},
     store::{
-        schema::{DUE, Key, PURGE, RemovalRecord, SecretRecord, TASK, due_sort, shards_of},
+        schema::{
+            BROWSE, DUE, HOME, Key, PURGE, RemovalRecord, SECRET, SecretRecord, SecretSummary,
+            TASK, due_sort, shards_of,
+        },
+        search::{Walk, page},
         table::{Range, TransactError},
         writes::Only,
     },
@@ -19,38 +24,38 @@ use crate::{
 /// How many versions are looked up at a time.
 const PAGE: usize = 100;
 
-/// The writes that remove `old` at once, and the position of the one that stands in the way while secrets link to it.
-pub(crate) fn removal(
+/// Adds the removal of `old`, head, alias and count at once. Secrets that link to it stand in the way.
+pub(crate) fn push_removal(
+    change: &mut Change<'_>,
     app: &App,
     old: &SecretRecord,
-) -> Result<(Vec<TransactWriteItem>, usize), Error> {
+) -> Result<(), Error> {
     let table = &app.table;
-    let task = RemovalRecord::task(old.id, &old.path, unix_millis(app.clock.now()));
-    let writes = vec![
-        table.remove(
-            &Key::secret(&old.path),
-            &Only::IfUnchanged {
-                id: old.id,
-                rev: old.rev,
-            },
-        )?,
-        table.remove(&Key::secret_id(old.id), &Only::Always)?,
-        table.remove(&Key::links(&old.path), &Only::IfUnlinked)?,
-        table.remove(&Key::purge(old.id), &Only::Always)?,
-        table.write(&task, &Only::Always)?,
-    ];
-    Ok((writes, 2))
+    let entity = old.at.place.entity();
+    let only = Only::IfUnchanged {
+        id: old.id,
+        rev: old.rev,
+    };
+    change.push(table.remove(&Key::secret(&old.at), &only)?);
+    change.push(table.remove(&Key::secret_id(entity, old.id), &Only::Always)?);
+    let links = table.remove(&Key::links(&old.at), &Only::IfUnlinked)?;
+    change.push_guard(links, link::still_linked);
+    change.push(table.remove(&Key::purge(old.id), &Only::Always)?);
+    let now = unix_millis(app.clock.now());
+    let task = RemovalRecord::task(entity, &old.at.name(), old.id, now);
+    change.push(table.write(&task, &Only::Always)?);
+    Ok(())
 }
 
-/// Removes all earlier versions of a removed secret, then the task that says so. May be run any number of times.
-pub async fn remove_versions(app: &App, id: Uuid, path: &SecretPath) -> Result<(), Error> {
+/// Removes all earlier versions of the removed thing `id` whose head was `head`, then the task that says so. May be run
+/// any number of times.
+pub async fn remove_versions(app: &App, id: Uuid, head: &Key) -> Result<(), Error> {
     let prefix = Key::version_prefix(id);
-    let partition = Key::secret(path).pk;
     loop {
         let to = format!("{prefix}~");
         let range = Range {
             index: None,
-            partition: &partition,
+            partition: &head.pk,
             from: &prefix,
             to: &to,
             descending: false,
@@ -64,7 +69,7 @@ pub async fn remove_versions(app: &App, id: Uuid, path: &SecretPath) -> Result<(
     }
 }
 
-/// Purges what is due now, at most `limit` secrets; answers how many. Each is treated alone: what fails is left for
+/// Purges what is due now, at most `limit` things; answers how many. Each is treated alone: what fails is left for
 /// the next run, and its error is answered after the others had their turn.
 pub async fn sweep(app: &App, limit: usize) -> Result<usize, Error> {
     let mut outcomes = Vec::new();
@@ -72,15 +77,14 @@ pub async fn sweep(app: &App, limit: usize) -> Result<usize, Error> {
         outcomes.push(purge(app, &record).await);
     }
     for record in due(app, TASK, limit).await? {
-        let removed = remove_versions(app, record.id, &record.path).await;
-        outcomes.push(removed.map(|()| true));
+        outcomes.push(finish(app, &record).await.map(|()| true));
     }
     let outcomes: Vec<bool> = outcomes.into_iter().collect::<Result<_, _>>()?;
     Ok(outcomes.into_iter().filter(|done| *done).count())
 }
 
 /// Everything of `entity` that is due now.
-async fn due(app: &App, entity: &'static str, limit: usize) -> Result<Vec<RemovalRecord>, Error> {
+async fn due(app: &App, entity: &str, limit: usize) -> Result<Vec<RemovalRecord>, Error> {
     let now = format!("{}~", due_sort(unix_millis(app.clock.now())));
     let mut found = Vec::new();
     for shard in shards_of(entity) {
@@ -113,32 +117,75 @@ struct DueRecord {
     key: Key,
 }
 
-/// Removes one soft-deleted secret. One that was restored meanwhile is left alone.
+/// Removes one soft-deleted thing, each kind in its own way.
 async fn purge(app: &App, due: &RemovalRecord) -> Result<bool, Error> {
-    let head: Option<SecretRecord> = app.table.get(&Key::secret(&due.path)).await?;
+    match due.entity.as_str() {
+        SECRET | HOME => purge_secret(app, due).await,
+        _ => access::purge::purge(app, due).await,
+    }
+}
+
+/// Removes what was left of one removed thing.
+async fn finish(app: &App, task: &RemovalRecord) -> Result<(), Error> {
+    match task.entity.as_str() {
+        SECRET | HOME => remove_versions(app, task.id, &task.head()).await,
+        entity => access::purge::remove_rest(app, entity, &task.name, task.id).await,
+    }
+}
+
+/// Removes one soft-deleted secret. One that was restored meanwhile is left alone.
+async fn purge_secret(app: &App, due: &RemovalRecord) -> Result<bool, Error> {
+    let head: Option<SecretRecord> = app.table.get(&due.head()).await?;
     let Some(head) =
         head.filter(|head| head.id == due.id && stored::is_over(head, app.clock.now()))
     else {
         app.table.delete_all([due.key.clone()]).await?;
         return Ok(false);
     };
-    let (writes, _) = removal(app, &head)?;
-    match app.table.transact(Uuid::new_v4(), writes).await {
-        Ok(()) => remove_versions(app, head.id, &head.path)
-            .await
-            .map(|()| true),
-        // Another sweep was faster, or somebody made room at the path.
-        Err(TransactError::Cancelled(_)) => Ok(false),
-        Err(error) => Err(error.into()),
+    remove(app, &head).await
+}
+
+/// Removes all secrets of the home of someone who is gone for good. May be run any number of times; those that are marked
+/// for deletion have an end of their own.
+pub async fn remove_home(app: &App, home: Home) -> Result<(), Error> {
+    let place = Place::Home(home);
+    let mut walk = Walk {
+        index: BROWSE,
+        entity: &place.indexed(),
+        prefix: String::new(),
+        whole: false,
+        descending: false,
+        after: None,
+    };
+    loop {
+        let page = page(&app.table, &walk, PAGE, |_: &SecretSummary| true).await?;
+        for summary in page.found {
+            let key = Key::secret(&place.at(&summary.path));
+            if let Some(head) = app.table.get::<SecretRecord>(&key).await? {
+                remove(app, &head).await?;
+            }
+        }
+        if page.next.is_none() {
+            return Ok(());
+        }
+        walk.after = page.next;
     }
 }
 
-/// Removes what is over at a path where something new is to be made.
+/// Removes what is over at a location where something new is to be made.
 pub async fn clear(app: &App, over: &SecretRecord) -> Result<(), Error> {
-    let (writes, _) = removal(app, over)?;
-    match app.table.transact(Uuid::new_v4(), writes).await {
-        Ok(()) => remove_versions(app, over.id, &over.path).await,
-        Err(TransactError::Cancelled(_)) => Ok(()),
+    remove(app, over).await.map(|_| ())
+}
+
+async fn remove(app: &App, old: &SecretRecord) -> Result<bool, Error> {
+    let mut change = Change::new(app);
+    push_removal(&mut change, app, old)?;
+    match change.write().await {
+        Ok(()) => remove_versions(app, old.id, &Key::secret(&old.at))
+            .await
+            .map(|()| true),
+        // Another sweep was faster, or somebody made room there.
+        Err(TransactError::Cancelled(_)) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

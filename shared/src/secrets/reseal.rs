@@ -4,12 +4,14 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    domain::path::SecretPath,
     error::Error,
     seal::Purpose,
     secrets::stored,
     store::{
-        schema::{BROWSE, DUE, HEAD, Key, PURGE, SECRET, SecretRecord, shards_of},
+        schema::{
+            BROWSE, DUE, HEAD, HOME_ID, Key, PURGE, RemovalRecord, SECRET, SecretIdRecord,
+            SecretRecord, shards_of,
+        },
         table::{Range, TransactError},
         writes::Only,
     },
@@ -27,13 +29,13 @@ pub struct Resealed {
 /// How many secrets are looked up at a time.
 const PAGE: usize = 50;
 
-/// Seals every version of every secret, soft-deleted ones too, with the newest branch key.
+/// Seals every version of every secret, soft-deleted ones and those in homes too, with the newest branch key.
 ///
 /// May be stopped and run again at any time: what is already new is left alone. When a run moved and missed nothing,
 /// no item needs an older key.
 pub async fn reseal_all(app: &App) -> Result<Resealed, Error> {
     let mut total = Resealed::default();
-    for (index, entity) in [(BROWSE, SECRET), (DUE, PURGE)] {
+    for (index, entity) in [(BROWSE, SECRET), (BROWSE, HOME_ID), (DUE, PURGE)] {
         for shard in shards_of(entity) {
             let mut from = "!".to_owned();
             loop {
@@ -46,8 +48,8 @@ pub async fn reseal_all(app: &App) -> Result<Resealed, Error> {
                     limit: PAGE,
                 };
                 let found: Vec<Entry> = app.table.query(range).await?;
-                for entry in &found {
-                    reseal_secret(app, &entry.path, &mut total).await?;
+                for partition in partitions(app, entity, &found).await? {
+                    reseal_secret(app, &partition, &mut total).await?;
                 }
                 match found.last() {
                     Some(last) if found.len() == PAGE => {
@@ -61,30 +63,59 @@ pub async fn reseal_all(app: &App) -> Result<Resealed, Error> {
     Ok(total)
 }
 
-/// What either index answers for a secret.
+/// What either index answers.
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Entry {
-    path: SecretPath,
+    #[serde(flatten)]
+    key: Key,
+    #[serde(default)]
+    browse_sk: String,
     #[serde(default)]
     due_sk: String,
 }
 
 impl Entry {
-    fn sort_key(&self, entity: &str) -> String {
+    fn sort_key(&self, entity: &str) -> &str {
         if entity == PURGE {
-            self.due_sk.clone()
+            &self.due_sk
         } else {
-            self.path.to_string()
+            &self.browse_sk
         }
     }
 }
 
-async fn reseal_secret(app: &App, path: &SecretPath, total: &mut Resealed) -> Result<(), Error> {
-    let head = Key::secret(path);
+/// The partitions of the secrets that an index told of.
+async fn partitions(app: &App, entity: &str, found: &[Entry]) -> Result<Vec<String>, Error> {
+    if entity == SECRET {
+        return Ok(found.iter().map(|entry| entry.key.pk.clone()).collect());
+    }
+    let items = app
+        .table
+        .batch_get(found.iter().map(|entry| entry.key.clone()))
+        .await?;
+    let mut partitions = Vec::new();
+    for Entry { key, .. } in found {
+        let secret = if entity == PURGE {
+            // Homes are gone through as a whole, and what else has an end is not sealed.
+            items
+                .record::<RemovalRecord>(key)?
+                .filter(|end| end.entity == SECRET)
+                .map(|end| end.head())
+        } else {
+            items
+                .record::<SecretIdRecord>(key)?
+                .map(|alias| Key::secret(&alias.at))
+        };
+        partitions.extend(secret.map(|secret| secret.pk));
+    }
+    Ok(partitions)
+}
+
+async fn reseal_secret(app: &App, partition: &str, total: &mut Resealed) -> Result<(), Error> {
     let range = |from, to| Range {
         index: None,
-        partition: &head.pk,
+        partition,
         from,
         to,
         descending: false,

@@ -8,8 +8,10 @@ use crate::{
         cloud::Cloud,
         data::SecretData,
         link::Link,
+        location::Place,
         principal::Principal,
         secret::{Content, DELETED_FOR, Description},
+        sensitive::Sensitive,
     },
     error::Error,
     provider::Base,
@@ -41,14 +43,8 @@ pub fn is_over(record: &SecretRecord, now: OffsetDateTime) -> bool {
 
 /// Opens the content: data, attributes, description. Fails if anything was moved or edited in the table.
 pub async fn open(sealer: &Sealer, record: &SecretRecord) -> Result<Content, Error> {
-    check_place(record)?;
-    let about = about(record);
-    let about: Vec<&str> = about.iter().map(String::as_str).collect();
-    let data = sealer
-        .open(Purpose::Secret, &binding(record, &about), &record.sealed)
-        .await?;
     Ok(Content {
-        data: SecretData::from_stored(data),
+        data: SecretData::from_stored(unseal(sealer, record).await?),
         attributes: attributes(record.attributes.as_deref())?,
         description: record.description.clone(),
     })
@@ -70,7 +66,7 @@ pub async fn fill(
     record.description.clone_from(&content.description);
     record.kind = content
         .type_word()
-        .filter(|_| link.is_none())
+        .filter(|_| link.is_none() && record.at.place.is_vault())
         .map(str::to_owned);
     record.link = link.map(|link| LinkRecord {
         base: link.base.clone(),
@@ -78,37 +74,36 @@ pub async fn fill(
         linked_by: link.linked_by.to_string(),
         right: link.right,
     });
-    let about = about(record);
-    let about: Vec<&str> = about.iter().map(String::as_str).collect();
-    record.sealed = sealer
-        .seal(
-            Purpose::Secret,
-            &binding(record, &about),
-            content.data.text(),
-        )
-        .await?;
-    Ok(())
+    seal(sealer, record, content.data.text()).await
 }
 
 /// Seals the data of `record` anew with the newest branch key.
 pub async fn reseal(sealer: &Sealer, record: &mut SecretRecord) -> Result<(), Error> {
+    let data = unseal(sealer, record).await?;
+    seal(sealer, record, &data).await
+}
+
+async fn unseal(sealer: &Sealer, record: &SecretRecord) -> Result<Sensitive, Error> {
     check_place(record)?;
-    let about = about(record);
+    let (name, about) = (record.at.name(), about(record));
     let about: Vec<&str> = about.iter().map(String::as_str).collect();
-    let data = sealer
-        .open(Purpose::Secret, &binding(record, &about), &record.sealed)
-        .await?;
-    record.sealed = sealer
-        .seal(Purpose::Secret, &binding(record, &about), &data)
-        .await?;
+    let binding = binding(record, &name, &about);
+    sealer.open(Purpose::Secret, &binding, &record.sealed).await
+}
+
+async fn seal(sealer: &Sealer, record: &mut SecretRecord, data: &Sensitive) -> Result<(), Error> {
+    let (name, about) = (record.at.name(), about(record));
+    let about: Vec<&str> = about.iter().map(String::as_str).collect();
+    let binding = binding(record, &name, &about);
+    record.sealed = sealer.seal(Purpose::Secret, &binding, data).await?;
     Ok(())
 }
 
 /// Refuses an item that does not lie where it says it belongs: a copy under another key would open to whoever may
 /// read there.
 fn check_place(record: &SecretRecord) -> Result<(), Error> {
-    let head = Key::secret(&record.path);
-    let version = Key::version(&record.path, record.id, record.version);
+    let head = Key::secret(&record.at);
+    let version = Key::version(&record.at, record.id, record.version);
     if record.key == head || record.key == version {
         Ok(())
     } else {
@@ -118,20 +113,21 @@ fn check_place(record: &SecretRecord) -> Result<(), Error> {
     }
 }
 
-fn binding<'a>(record: &'a SecretRecord, about: &'a [&'a str]) -> Binding<'a> {
+fn binding<'a>(record: &SecretRecord, name: &'a str, about: &'a [&'a str]) -> Binding<'a> {
     Binding {
-        entity: "SECRET",
-        name: record.path.as_str(),
+        entity: record.at.place.entity(),
+        name,
         id: record.id,
         version: record.version,
         about,
     }
 }
 
-/// Attributes and link: what a dynamic secret mints, and from what, is as guarded as its data.
-fn about(record: &SecretRecord) -> [String; 5] {
+/// Attributes and link: what a dynamic secret mints, and from what, is as guarded as its data. So is whose home it is
+/// in.
+fn about(record: &SecretRecord) -> Vec<String> {
     let link = record.link.as_ref();
-    [
+    let mut about = vec![
         record
             .attributes
             .clone()
@@ -142,7 +138,11 @@ fn about(record: &SecretRecord) -> [String; 5] {
         link.map(|link| link.linked_by.clone()).unwrap_or_default(),
         link.map(|link| format!("{:?}", link.right))
             .unwrap_or_default(),
-    ]
+    ];
+    if let Place::Home(home) = &record.at.place {
+        about.push(home.owner.to_string());
+    }
+    about
 }
 
 /// The cloud of a base secret.
@@ -170,7 +170,7 @@ pub async fn open_base(sealer: &Sealer, record: &SecretRecord) -> Result<Base, E
 pub fn describe(record: &SecretRecord) -> Result<Description, Error> {
     Ok(Description {
         id: record.id,
-        path: record.path.clone(),
+        at: record.at.clone(),
         attributes: attributes(record.attributes.as_deref())?,
         description: record.description.clone(),
         created: time_of(record.created),
@@ -181,11 +181,11 @@ pub fn describe(record: &SecretRecord) -> Result<Description, Error> {
     })
 }
 
-/// What an index says of a secret.
-pub fn describe_summary(summary: &SecretSummary) -> Result<Description, Error> {
+/// What an index says of a secret of `place`.
+pub fn describe_summary(summary: &SecretSummary, place: &Place) -> Result<Description, Error> {
     Ok(Description {
         id: summary.id,
-        path: summary.path.clone(),
+        at: place.at(&summary.path),
         attributes: attributes(summary.attributes.as_deref())?,
         description: summary.description.clone(),
         created: time_of(summary.created),
@@ -196,7 +196,8 @@ pub fn describe_summary(summary: &SecretSummary) -> Result<Description, Error> {
     })
 }
 
-fn attributes(text: Option<&str>) -> Result<Option<Attributes>, Error> {
+/// Attributes as they are stored.
+pub(crate) fn attributes(text: Option<&str>) -> Result<Option<Attributes>, Error> {
     text.map(|text| serde_json::from_str(text).map(Attributes::new))
         .transpose()
         .map_err(|_| Error::internal("stored attributes are no JSON object"))

@@ -1,186 +1,44 @@
 //! Writing secrets: each change is one transaction, so nothing is ever half written.
 
-use std::future::Future;
-
-use aws_sdk_dynamodb::types::TransactWriteItem;
 use uuid::Uuid;
 
 use crate::{
+    access::caller,
     app::App,
     audit::Trail,
+    change::{Attempt, Change},
     clock::unix_millis,
     domain::{
         link::Link,
-        path::SecretPath,
+        location::{Location, Place},
         principal::Principal,
         secret::{Content, DELETED_FOR, MAX_VERSIONS},
     },
     error::Error,
-    secrets::{link::Tie, purge, stored},
+    secrets::{
+        link::{self, Tie},
+        purge, stored,
+    },
     store::{
-        schema::{Key, LinkRecord, LinksRecord, RemovalRecord, SecretIdRecord, SecretRecord},
-        table::{Cancelled, Item, TransactError, backoff, decode},
+        schema::{Key, LinkRecord, RemovalRecord, SecretIdRecord, SecretRecord},
         writes::Only,
     },
 };
 
-/// How often a lost race is run again from a fresh read. Someone wins every round, so this is how many writers can
-/// change one secret at the same moment and all be heard.
-const TRIES: u32 = 48;
-
-/// How one attempt ended.
-pub enum Attempt<T> {
-    /// It is done.
-    Done(T),
-    /// Someone else changed what was read; read again.
-    Lost,
-}
-
-impl<T> Attempt<T> {
-    /// Makes something else of what was done.
-    pub fn try_map<U>(self, make: impl FnOnce(T) -> Result<U, Error>) -> Result<Attempt<U>, Error> {
-        match self {
-            Self::Done(done) => make(done).map(Attempt::Done),
-            Self::Lost => Ok(Attempt::Lost),
-        }
-    }
-}
-
-/// Runs `attempt` until it is done; each run reads afresh. Too many lost races are a `Conflict`.
-pub async fn until_done<T, F>(app: &App, attempt: impl Fn() -> F) -> Result<T, Error>
-where
-    F: Future<Output = Result<Attempt<T>, Error>>,
-{
-    for round in 0..TRIES {
-        match attempt().await? {
-            Attempt::Done(done) => return Ok(done),
-            Attempt::Lost => app.clock.sleep(backoff(round)).await,
-        }
-    }
-    Err(Error::Conflict(
-        "the secret is being changed by others; try again".to_owned(),
-    ))
-}
-
-/// A transaction in the making: the writes, and which of them says what when it stands in the way.
-struct Transaction<'a> {
-    app: &'a App,
-    writes: Vec<TransactWriteItem>,
-    unlinked_at: Option<usize>,
-}
-
-impl<'a> Transaction<'a> {
-    fn new(app: &'a App) -> Self {
-        Self {
-            app,
-            writes: Vec::new(),
-            unlinked_at: None,
-        }
-    }
-
-    fn push(&mut self, write: TransactWriteItem) {
-        self.writes.push(write);
-    }
-
-    /// Removes or requires the link count, which must be zero.
-    fn push_unlinked(&mut self, write: TransactWriteItem) {
-        self.unlinked_at = Some(self.writes.len());
-        self.push(write);
-    }
-
-    /// The base lives and is a base; the counts move from the old link to the new one.
-    fn tie(&mut self, old: Option<&LinkRecord>, new: Option<&Tie>) -> Result<(), Error> {
-        let table = &self.app.table;
-        let kept = match (old, new) {
-            (Some(old), Some(new)) => old.base == new.link.base && old.base_id == new.link.base_id,
-            _ => false,
-        };
-        if let Some(Tie { link, kind }) = new {
-            let only = Only::IfBase {
-                id: link.base_id,
-                kind: kind.clone(),
-            };
-            self.push(table.require(&Key::secret(&link.base), &only)?);
-            if !kept {
-                self.push(table.count_links(&Key::links(&link.base), link.base_id, 1)?);
-            }
-        }
-        if let Some(old) = old.filter(|_| !kept) {
-            self.push(table.count_links(&Key::links(&old.base), old.base_id, -1)?);
-        }
-        Ok(())
-    }
-
-    /// Writes all with the audit record of success, or nothing.
-    async fn commit(
-        mut self,
-        trail: &Trail,
-        status: u16,
-        message: &str,
-    ) -> Result<Attempt<()>, Error> {
-        let record = trail.record(self.app.clock.now(), status, message, None);
-        self.writes
-            .push(self.app.table.write(&record, &Only::Always)?);
-        match self.app.table.transact(Uuid::new_v4(), self.writes).await {
-            Ok(()) => {
-                trail.mark_recorded();
-                Ok(Attempt::Done(()))
-            }
-            Err(error) => match self.unlinked_at.and_then(|position| error.at(position)) {
-                Some(Cancelled::Condition(item)) => Err(still_linked(item.clone())),
-                _ => lost_or_failed(error),
-            },
-        }
-    }
-}
-
-fn lost_or_failed(error: TransactError) -> Result<Attempt<()>, Error> {
-    let TransactError::Cancelled(reasons) = &error else {
-        return Err(error.into());
-    };
-    let known = |reason: &Cancelled| {
-        matches!(
-            reason,
-            Cancelled::No | Cancelled::Condition(_) | Cancelled::Conflict
-        )
-    };
-    match reasons.iter().find(|reason| !known(reason)) {
-        None => Ok(Attempt::Lost),
-        Some(Cancelled::Other(code))
-            if code == "ThrottlingError" || code == "ProvisionedThroughputExceeded" =>
-        {
-            Ok(Attempt::Lost)
-        }
-        Some(_) => Err(error.into()),
-    }
-}
-
-fn still_linked(item: Option<Item>) -> Error {
-    let Some(record) = item.and_then(|item| decode::<LinksRecord>(item).ok()) else {
-        return Error::Refused("dynamic secrets are linked to this secret".to_owned());
-    };
-    let path = record.key.pk.trim_start_matches("SECRET#").to_owned();
-    Error::Refused(format!(
-        "dynamic secrets are linked to this secret ({}); list them with \
-         GET /v1/secrets?search.links=true&searchTerm={path}, and remove or relink them first",
-        record.links
-    ))
-}
-
-/// Writes a new secret. `Lost` if its path was taken meanwhile.
+/// Writes a new secret. `Lost` if something else was made there meanwhile.
 pub async fn create(
     app: &App,
     trail: &Trail,
-    path: &SecretPath,
+    at: &Location,
     content: &Content,
     tie: Option<&Tie>,
     by: &Principal,
 ) -> Result<Attempt<SecretRecord>, Error> {
     let now = unix_millis(app.clock.now());
     let mut record = SecretRecord {
-        key: Key::secret(path),
+        key: Key::secret(at),
         id: Uuid::new_v4(),
-        path: path.clone(),
+        at: at.clone(),
         version: 0,
         rev: 0,
         attributes: None,
@@ -198,15 +56,13 @@ pub async fn create(
     stored::fill(&app.sealer, &mut record, content, tie.map(|tie| &tie.link)).await?;
     record.indexed = Some(record.index_keys());
 
-    let mut transaction = Transaction::new(app);
-    transaction.push(app.table.write(&record, &Only::IfNew)?);
-    let alias = SecretIdRecord {
-        key: Key::secret_id(record.id),
-        path: path.clone(),
-    };
-    transaction.push(app.table.write(&alias, &Only::IfNew)?);
-    transaction.tie(None, tie)?;
-    transaction
+    let mut change = Change::new(app);
+    change.push(app.table.write(&record, &Only::IfNew)?);
+    let alias = SecretIdRecord::new(record.id, at);
+    change.push(app.table.write(&alias, &Only::IfNew)?);
+    require_owner(&mut change, app, at)?;
+    relink(&mut change, app, None, tie)?;
+    change
         .commit(trail, 201, "created")
         .await?
         .try_map(|()| Ok(record))
@@ -232,35 +88,25 @@ pub async fn replace(
     stored::fill(&app.sealer, &mut record, content, link).await?;
     record.indexed = Some(record.index_keys());
 
-    let mut transaction = Transaction::new(app);
-    transaction.push(app.table.write(
-        &record,
-        &Only::IfUnchanged {
-            id: old.id,
-            rev: old.rev,
-        },
-    )?);
+    let mut change = changing(app, old, &record)?;
     let earlier = SecretRecord {
-        key: Key::version(&old.path, old.id, old.version),
+        key: Key::version(&old.at, old.id, old.version),
         indexed: None,
         ..old.clone()
     };
-    transaction.push(app.table.write(&earlier, &Only::Always)?);
+    change.push(app.table.write(&earlier, &Only::Always)?);
     if let Some(oldest) = record.version.checked_sub(MAX_VERSIONS) {
-        transaction.push(
+        change.push(
             app.table
-                .remove(&Key::version(&old.path, old.id, oldest), &Only::Always)?,
+                .remove(&Key::version(&old.at, old.id, oldest), &Only::Always)?,
         );
     }
     // Others mint from a base by what it is: while they do, it may not become a dynamic secret or change its cloud.
     if record.kind != old.kind || (record.link.is_some() && old.link.is_none()) {
-        transaction.push_unlinked(
-            app.table
-                .require(&Key::links(&old.path), &Only::IfUnlinked)?,
-        );
+        require_unlinked(&mut change, app, old)?;
     }
-    transaction.tie(old.link.as_ref(), tie)?;
-    transaction
+    relink(&mut change, app, old.link.as_ref(), tie)?;
+    change
         .commit(trail, 200, "updated")
         .await?
         .try_map(|()| Ok(record))
@@ -280,24 +126,12 @@ pub async fn soft_delete(
         ..old.clone()
     };
     let due = now + i64::try_from(DELETED_FOR.whole_milliseconds()).unwrap_or(0);
-    let mut transaction = Transaction::new(app);
-    transaction.push(app.table.write(
-        &record,
-        &Only::IfUnchanged {
-            id: old.id,
-            rev: old.rev,
-        },
-    )?);
-    transaction.push(
-        app.table
-            .write(&RemovalRecord::purge(old.id, &old.path, due), &Only::Always)?,
-    );
-    transaction.push_unlinked(
-        app.table
-            .require(&Key::links(&old.path), &Only::IfUnlinked)?,
-    );
-    transaction.tie(old.link.as_ref(), None)?;
-    transaction.commit(trail, 200, "marked for deletion").await
+    let mut change = changing(app, old, &record)?;
+    let end = RemovalRecord::purge(old.at.place.entity(), &old.at.name(), old.id, due);
+    change.push(app.table.write(&end, &Only::Always)?);
+    require_unlinked(&mut change, app, old)?;
+    relink(&mut change, app, old.link.as_ref(), None)?;
+    change.commit(trail, 200, "marked for deletion").await
 }
 
 /// Brings a soft-deleted secret back as it was; a dynamic one is tied to its base again.
@@ -315,17 +149,11 @@ pub async fn restore(
     };
     stored::fill(&app.sealer, &mut record, content, tie.map(|tie| &tie.link)).await?;
     record.indexed = Some(record.index_keys());
-    let mut transaction = Transaction::new(app);
-    transaction.push(app.table.write(
-        &record,
-        &Only::IfUnchanged {
-            id: old.id,
-            rev: old.rev,
-        },
-    )?);
-    transaction.push(app.table.remove(&Key::purge(old.id), &Only::Always)?);
-    transaction.tie(None, tie)?;
-    transaction.commit(trail, 200, "restored").await
+    let mut change = changing(app, old, &record)?;
+    change.push(app.table.remove(&Key::purge(old.id), &Only::Always)?);
+    require_owner(&mut change, app, &old.at)?;
+    relink(&mut change, app, None, tie)?;
+    change.commit(trail, 200, "restored").await
 }
 
 /// Removes a secret for good: head, alias and count at once, its earlier versions right after.
@@ -336,16 +164,14 @@ pub async fn force_delete(
     trail: &Trail,
     old: &SecretRecord,
 ) -> Result<Attempt<()>, Error> {
-    let mut transaction = Transaction::new(app);
-    let (removal, unlinked) = purge::removal(app, old)?;
-    transaction.writes = removal;
-    transaction.unlinked_at = Some(unlinked);
+    let mut change = Change::new(app);
+    purge::push_removal(&mut change, app, old)?;
     if old.deleted_at.is_none() {
-        transaction.tie(old.link.as_ref(), None)?;
+        relink(&mut change, app, old.link.as_ref(), None)?;
     }
-    let done = transaction.commit(trail, 204, "removed").await?;
+    let done = change.commit(trail, 204, "removed").await?;
     if matches!(done, Attempt::Done(()))
-        && let Err(error) = purge::remove_versions(app, old.id, &old.path).await
+        && let Err(error) = purge::remove_versions(app, old.id, &Key::secret(&old.at)).await
     {
         tracing::warn!(
             error = crate::error::chain(&error),
@@ -353,4 +179,66 @@ pub async fn force_delete(
         );
     }
     Ok(done)
+}
+
+/// Begins with `record` in place of `old`, if that is still as it was read.
+fn changing<'a>(
+    app: &'a App,
+    old: &SecretRecord,
+    record: &SecretRecord,
+) -> Result<Change<'a>, Error> {
+    let only = Only::IfUnchanged {
+        id: old.id,
+        rev: old.rev,
+    };
+    let mut change = Change::new(app);
+    change.push(app.table.write(record, &only)?);
+    Ok(change)
+}
+
+/// Whoever's home it is in lives: in the home of someone gone, nobody would ever find it again.
+fn require_owner(change: &mut Change<'_>, app: &App, at: &Location) -> Result<(), Error> {
+    if let Place::Home(home) = &at.place {
+        let owner = caller::key_of(&home.owner)?;
+        change.push(app.table.require(&owner, &Only::IfLive(home.id))?);
+    }
+    Ok(())
+}
+
+/// Nothing links to `old`.
+fn require_unlinked(change: &mut Change<'_>, app: &App, old: &SecretRecord) -> Result<(), Error> {
+    let links = Key::links(&old.at);
+    let write = app.table.require(&links, &Only::IfUnlinked)?;
+    change.push_guard(write, link::still_linked);
+    Ok(())
+}
+
+/// The base lives and is a base; the counts move from the old link to the new one.
+fn relink(
+    change: &mut Change<'_>,
+    app: &App,
+    old: Option<&LinkRecord>,
+    new: Option<&Tie>,
+) -> Result<(), Error> {
+    let table = &app.table;
+    let kept = match (old, new) {
+        (Some(old), Some(new)) => old.base == new.link.base && old.base_id == new.link.base_id,
+        _ => false,
+    };
+    if let Some(Tie { link, kind }) = new {
+        let only = Only::IfBase {
+            id: link.base_id,
+            kind: kind.clone(),
+        };
+        let base = Location::in_vault(&link.base);
+        change.push(table.require(&Key::secret(&base), &only)?);
+        if !kept {
+            change.push(table.count_links(&Key::links(&base), link.base_id, 1)?);
+        }
+    }
+    if let Some(old) = old.filter(|_| !kept) {
+        let links = Key::links(&Location::in_vault(&old.base));
+        change.push(table.count_links(&links, old.base_id, -1)?);
+    }
+    Ok(())
 }

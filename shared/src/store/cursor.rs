@@ -27,15 +27,17 @@ struct Envelope {
     h: String,
 }
 
-/// The opaque form of `position`, good for this `query` of this `caller` alone.
+/// The opaque form of `position`, good for this `query` of this `caller` alone; authenticated with a branch key of
+/// `purpose`, one that the function holds anyway.
 pub async fn encode(
     sealer: &Sealer,
+    purpose: Purpose,
     position: &Position,
     query: &str,
     caller: &Principal,
 ) -> Result<String, Error> {
     let hash = sealer
-        .hash(Purpose::Secret, LABEL, &message(position, query, caller)?)
+        .hash(purpose, LABEL, &message(position, query, caller)?)
         .await?;
     let envelope = Envelope {
         p: position.clone(),
@@ -49,6 +51,7 @@ pub async fn encode(
 /// Reads a cursor back; 400 if it is not one of ours for this query and caller.
 pub async fn decode(
     sealer: &Sealer,
+    purpose: Purpose,
     cursor: &str,
     query: &str,
     caller: &Principal,
@@ -67,7 +70,7 @@ pub async fn decode(
     };
     let message = message(&envelope.p, query, caller)?;
     match sealer
-        .is_hash_of(Purpose::Secret, LABEL, &message, &claimed)
+        .is_hash_of(purpose, LABEL, &message, &claimed)
         .await
     {
         Ok(true) => Ok(envelope.p),

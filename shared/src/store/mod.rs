@@ -1,5 +1,6 @@
 //! The vault's one DynamoDB table.
 
+pub mod counters;
 pub mod cursor;
 mod error;
 pub mod memory;

@@ -27,11 +27,11 @@ pub trait Weighed {
 
 /// What to walk through.
 #[derive(Debug, Clone)]
-pub struct Walk {
+pub struct Walk<'a> {
     /// The index.
     pub index: Index,
     /// The entity whose partitions are merged.
-    pub entity: &'static str,
+    pub entity: &'a str,
     /// What every sort key begins with.
     pub prefix: String,
     /// Whether `prefix` is the whole key.
@@ -55,7 +55,7 @@ pub struct Page<T> {
 /// items, even none, and still have a next one.
 pub async fn page<T: DeserializeOwned + Weighed>(
     table: &Table,
-    walk: &Walk,
+    walk: &Walk<'_>,
     limit: usize,
     matches: impl Fn(&T) -> bool,
 ) -> Result<Page<T>, Error> {
@@ -92,7 +92,7 @@ pub async fn page<T: DeserializeOwned + Weighed>(
 /// The next `count` items of all partitions in order.
 async fn merged(
     table: &Table,
-    walk: &Walk,
+    walk: &Walk<'_>,
     after: Option<&str>,
     count: usize,
 ) -> Result<Vec<(String, Item)>, Error> {
@@ -129,7 +129,7 @@ async fn merged(
 
 /// The sort keys still to come, both ends included. Sort keys are ASCII, so `\u{1}` makes the very next one and
 /// `\u{7f}` is beyond all of them.
-fn bounds(walk: &Walk, after: Option<&str>) -> (String, String) {
+fn bounds(walk: &Walk<'_>, after: Option<&str>) -> (String, String) {
     let mut from = walk.prefix.clone();
     let mut to = if walk.whole {
         walk.prefix.clone()
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
     use crate::store::schema::{BROWSE, SECRET};
 
-    fn walk(prefix: &str, descending: bool) -> Walk {
+    fn walk(prefix: &str, descending: bool) -> Walk<'static> {
         Walk {
             index: BROWSE,
             entity: SECRET,

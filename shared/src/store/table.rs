@@ -4,7 +4,11 @@ use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
-    types::{AttributeValue, KeysAndAttributes, TransactWriteItem},
+    operation::update_item::UpdateItemError,
+    types::{
+        AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
+        TransactWriteItem,
+    },
 };
 use futures_util::future::try_join_all;
 use serde::{Serialize, de::DeserializeOwned};
@@ -73,6 +77,15 @@ pub struct Range<'a> {
     pub descending: bool,
     /// At most so many items.
     pub limit: usize,
+}
+
+/// How a conditional update ended.
+#[derive(Debug)]
+pub enum Updated {
+    /// Done; the item as it is now.
+    Done(Item),
+    /// The condition did not hold; the item as it is, if there is one.
+    Stopped(Option<Item>),
 }
 
 /// How often unprocessed keys are asked for again before the table counts as unavailable.
@@ -195,6 +208,37 @@ impl Table {
         }
     }
 
+    /// Changes some attributes of one item, if `condition` holds.
+    pub async fn update(
+        &self,
+        key: &Key,
+        update: &str,
+        condition: &str,
+        values: Item,
+    ) -> Result<Updated, Error> {
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(key_item(key.clone())))
+            .update_expression(update)
+            .condition_expression(condition)
+            .set_expression_attribute_values(Some(values))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match sent {
+            Ok(answer) => Ok(Updated::Done(answer.attributes.unwrap_or_default())),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(stopped)) => {
+                    Ok(Updated::Stopped(stopped.item.clone()))
+                }
+                _ => Err(failed(error)),
+            },
+        }
+    }
+
     /// Removes items, each on its own. Removing what is not there succeeds.
     pub async fn delete_all(&self, keys: impl IntoIterator<Item = Key>) -> Result<(), Error> {
         let deletes = keys.into_iter().map(|key| async move {
@@ -290,7 +334,7 @@ pub fn backoff(attempt: u32) -> Duration {
     Duration::from_millis(ceiling / 2 + random / 2)
 }
 
-fn key_item(key: Key) -> Item {
+pub(super) fn key_item(key: Key) -> Item {
     HashMap::from([
         (PK.to_owned(), AttributeValue::S(key.pk)),
         (SK.to_owned(), AttributeValue::S(key.sk)),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     error::Error,
     store::{
-        schema::{Key, PK, SK},
+        schema::{Key, MAX_GROUPS, PK, SK},
         table::{Table, encode},
     },
 };
@@ -29,6 +29,8 @@ pub enum Only {
         /// Its rev.
         rev: u64,
     },
+    /// It is a live head with this id.
+    IfLive(Uuid),
     /// It is a live base: this id, not deleted, no link of its own, of this kind.
     IfBase {
         /// The base's id.
@@ -38,6 +40,10 @@ pub enum Only {
     },
     /// Nothing links to it.
     IfUnlinked,
+    /// It belongs to the group with this mark, or is not there.
+    IfMarked(String),
+    /// The rules are still those that were read.
+    IfEpoch(String),
 }
 
 impl Only {
@@ -49,7 +55,10 @@ impl Only {
             Self::IfBase { .. } => Some(
                 "id = :id AND kind = :kind AND attribute_not_exists(link) AND attribute_not_exists(deletedAt)",
             ),
+            Self::IfLive(_) => Some("id = :id AND attribute_not_exists(deletedAt)"),
             Self::IfUnlinked => Some("attribute_not_exists(pk) OR links <= :none"),
+            Self::IfMarked(_) => Some("attribute_not_exists(pk) OR mark = :mark"),
+            Self::IfEpoch(_) => Some("epoch = :epoch"),
         }
     }
 
@@ -71,6 +80,9 @@ impl Only {
                 ]
                 .into(),
             ),
+            Self::IfLive(id) => Some([(":id".to_owned(), text(id))].into()),
+            Self::IfMarked(mark) => Some([(":mark".to_owned(), text(mark))].into()),
+            Self::IfEpoch(epoch) => Some([(":epoch".to_owned(), text(epoch))].into()),
             Self::IfUnlinked => {
                 Some([(":none".to_owned(), AttributeValue::N("0".to_owned()))].into())
             }
@@ -121,6 +133,48 @@ impl Table {
             .build()
             .map_err(broken)?;
         Ok(TransactWriteItem::builder().condition_check(check).build())
+    }
+
+    /// Makes the live principal under `key` a member of `group`, as [`MemberOf`](crate::store::schema::MemberOf) writes
+    /// it, if it is none yet. Its rev moves, so a change of the principal that was read before does not undo it.
+    pub fn join(&self, key: &Key, group: &str) -> Result<TransactWriteItem, Error> {
+        let update = Update::builder()
+            .table_name(self.name())
+            .key(PK, AttributeValue::S(key.pk.clone()))
+            .key(SK, AttributeValue::S(key.sk.clone()))
+            .update_expression("ADD #groups :group, rev :one")
+            .condition_expression(
+                "attribute_exists(pk) AND attribute_not_exists(deletedAt) \
+                 AND (attribute_not_exists(#groups) \
+                      OR (size(#groups) < :most AND NOT contains(#groups, :name)))",
+            )
+            .expression_attribute_names("#groups", "groups")
+            .expression_attribute_values(":group", AttributeValue::Ss(vec![group.to_owned()]))
+            .expression_attribute_values(":name", AttributeValue::S(group.to_owned()))
+            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
+            .expression_attribute_values(":most", AttributeValue::N(MAX_GROUPS.to_string()))
+            .return_values_on_condition_check_failure(SHOW_THE_OLD)
+            .build()
+            .map_err(broken)?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// Ends the membership of the principal under `key` in `group`, if it is a member.
+    pub fn leave(&self, key: &Key, group: &str) -> Result<TransactWriteItem, Error> {
+        let update = Update::builder()
+            .table_name(self.name())
+            .key(PK, AttributeValue::S(key.pk.clone()))
+            .key(SK, AttributeValue::S(key.sk.clone()))
+            .update_expression("DELETE #groups :group ADD rev :one")
+            .condition_expression("contains(#groups, :name)")
+            .expression_attribute_names("#groups", "groups")
+            .expression_attribute_values(":group", AttributeValue::Ss(vec![group.to_owned()]))
+            .expression_attribute_values(":name", AttributeValue::S(group.to_owned()))
+            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
+            .return_values_on_condition_check_failure(SHOW_THE_OLD)
+            .build()
+            .map_err(broken)?;
+        Ok(TransactWriteItem::builder().update(update).build())
     }
 
     /// Adds `by` to the link count under `key`, which counts for the base `base_id` and no other.

@@ -5,14 +5,14 @@ use std::time::Duration;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::Method;
 use mayfly::{
-    access::token::{self, Claims, SigningKey, signing_key_binding},
+    access::token::{self, Claims, Holder, SigningKey, signing_key_binding},
     clock::Clock,
     domain::{principal::Principal, sensitive::Sensitive},
     seal::Purpose,
     store::schema::{Key, SigningKeyRecord},
 };
 use mayfly_tests::{Vault, vault::plain};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 #[expect(clippy::disallowed_methods, reason = "a test sends it")]
@@ -23,7 +23,8 @@ fn shown(token: &Sensitive) -> String {
 /// The vault's own signing key, and claims that are right.
 async fn signer(vault: &Vault) -> (SigningKey, Claims) {
     let app = &vault.app;
-    let kid = app.rules.held().unwrap().signing.clone();
+    let rules = app.rules.held().unwrap();
+    let kid = rules.signing(vault.clock.now()).unwrap().to_owned();
     let record: SigningKeyRecord = app
         .table
         .get(&Key::signing_key(&kid))
@@ -41,13 +42,15 @@ async fn signer(vault: &Vault) -> (SigningKey, Claims) {
         .unwrap();
     let key = SigningKey::from_opened(&kid, &opened).unwrap();
     let role = plain(&vault.items_of("ROLE#admin").remove(0));
-    let claims = Claims::new(
-        &Principal::role("admin"),
-        role["id"].as_str().unwrap().parse().unwrap(),
-        &vault.client_id,
-        app.rules.held().unwrap().vault,
-        vault.clock.now(),
-    );
+    let client = plain(&vault.items_of("CLIENT#").remove(0));
+    let text = |item: &Value, name: &str| item[name].as_str().unwrap().to_owned();
+    let holder = Holder {
+        principal: Principal::role("admin"),
+        id: text(&role, "id").parse().unwrap(),
+        client: vault.client_id.clone(),
+        stamp: token::stamp(&text(&role, "stamp"), Some(&text(&client, "stamp"))),
+    };
+    let claims = Claims::new(&holder, rules.vault, vault.clock.now());
     (key, claims)
 }
 
@@ -127,7 +130,7 @@ async fn every_claim_is_checked() {
 async fn only_our_keys_and_our_algorithm_count() {
     let vault = Vault::start().await;
     let (ours, claims) = signer(&vault).await;
-    let (private, public) = token::generate().unwrap();
+    let (private, public) = token::generate(0).unwrap();
     let same_kid = SigningKey::from_opened(&ours.kid, &private).unwrap();
     let own_kid = SigningKey::from_opened(&public.kid, &private).unwrap();
     let real = vault.token.clone();
@@ -179,7 +182,7 @@ async fn made_up_key_ids_do_not_keep_the_table_busy() {
     let vault = Vault::start().await;
     vault.wire.bad_weather(0);
     let (_, claims) = signer(&vault).await;
-    let (private, _) = token::generate().unwrap();
+    let (private, _) = token::generate(0).unwrap();
     vault.clock.advance(Duration::from_secs(2));
     vault.wire.clear();
     for number in 0..100 {

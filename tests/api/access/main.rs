@@ -8,8 +8,27 @@
 
 mod assign;
 mod bootstrap;
+mod bootstrap_url;
+mod clients;
 mod crashes;
+mod delegation;
+mod evaluator;
 mod forged;
+mod grants;
+mod groups;
+mod initialise;
+mod last_admin;
+mod lockout;
+mod members;
+mod passwords;
+mod people;
+mod policies;
+mod refresh;
+mod roles;
 mod rules;
+mod scenario;
+mod shapes;
+mod signing_keys;
 mod still_valid;
 mod token;
+mod users;

@@ -224,17 +224,11 @@ async fn without_an_epoch_nobody_gets_in() {
 #[tokio::test]
 async fn a_withdrawn_signing_key_ends_its_tokens() {
     let vault = filled().await;
-    let held = vault.app.rules.held().unwrap();
-    let (_, public) = mayfly::access::token::generate().unwrap();
-    let snapshot = mayfly::access::rules::Snapshot {
-        format: 1,
-        vault: held.vault,
-        rules: vec![rule(Effect::Allow, "<.*>", "<.*>", "<.*>")],
-        signing: public.kid.clone(),
-        keys: vec![public],
-    };
+    let (mut snapshot, epoch) = vault.app.rules.read().await.unwrap();
+    let (_, public) = mayfly::access::token::generate(0).unwrap();
+    snapshot.keys = vec![public];
     let table = &vault.app.table;
-    let writes = mayfly::access::rules::writes(table, &snapshot).unwrap();
+    let writes = snapshot.writes(table, Some(&epoch)).unwrap();
     table.transact(uuid::Uuid::new_v4(), writes).await.unwrap();
     vault
         .read("other")

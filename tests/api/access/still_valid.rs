@@ -25,7 +25,7 @@ enum Fate {
 
 #[tokio::test]
 async fn what_happens_to_client_or_role_counts_at_the_next_request() {
-    let later = json!({"N": "1767225601"});
+    let another = json!({"S": "another"});
     for (prefix, what, fate) in [
         ("CLIENT#", "removed", Fate::Removed),
         ("ROLE#", "removed", Fate::Removed),
@@ -42,7 +42,7 @@ async fn what_happens_to_client_or_role_counts_at_the_next_request() {
         (
             "CLIENT#",
             "given another role",
-            Fate::Changed(json!({"role": {"S": "other"}})),
+            Fate::Changed(json!({"roleId": {"S": "6a2f41a3-c54c-4bb0-9a5c-3c0e8f9a4d21"}})),
         ),
         (
             "ROLE#",
@@ -52,12 +52,12 @@ async fn what_happens_to_client_or_role_counts_at_the_next_request() {
         (
             "CLIENT#",
             "reset",
-            Fate::Changed(json!({"validAfter": later})),
+            Fate::Changed(json!({"stamp": another})),
         ),
         (
             "ROLE#",
             "reset",
-            Fate::Changed(json!({"validAfter": later})),
+            Fate::Changed(json!({"stamp": another})),
         ),
     ] {
         let vault = Vault::start().await;
@@ -104,7 +104,9 @@ async fn a_client_that_moved_to_another_role_signs_in_as_that() {
     vault.make_role("other").await;
     let clients = vault.items_of("CLIENT#");
     let admins = clients.iter().find(|item| item["role"]["S"] == "admin");
-    vault.put_item(&changed(admins.unwrap(), &json!({"role": {"S": "other"}})));
+    let other = vault.items_of("ROLE#other").remove(0);
+    let moved = json!({"role": {"S": "other"}, "roleId": other["id"]});
+    vault.put_item(&changed(admins.unwrap(), &moved));
     let answer = vault
         .sign_in(&vault.client_id, &vault.client_secret)
         .await

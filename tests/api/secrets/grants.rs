@@ -5,6 +5,19 @@ use mayfly::access::policy::Effect;
 use mayfly_tests::{Vault, vault::rule};
 use serde_json::json;
 
+/// All that can be asked of one secret.
+pub(crate) const ASKED: [(Method, &str); 9] = [
+    (Method::GET, ""),
+    (Method::GET, "?edit=true"),
+    (Method::GET, "::description"),
+    (Method::GET, "/version/1"),
+    (Method::PUT, ""),
+    (Method::PUT, "/rollback/0"),
+    (Method::PUT, "/restore"),
+    (Method::DELETE, ""),
+    (Method::DELETE, "?force=true"),
+];
+
 #[tokio::test]
 async fn without_a_grant_existence_makes_no_difference() {
     let vault = Vault::start().await;
@@ -21,17 +34,7 @@ async fn without_a_grant_existence_makes_no_difference() {
     let unknown = "6a2f41a3-c54c-4bb0-9a5c-3c0e8f9a4d21";
 
     for name in ["there", "gone", "missing", id, unknown] {
-        for (method, rest) in [
-            (Method::GET, ""),
-            (Method::GET, "?edit=true"),
-            (Method::GET, "::description"),
-            (Method::GET, "/version/1"),
-            (Method::PUT, ""),
-            (Method::PUT, "/rollback/0"),
-            (Method::PUT, "/restore"),
-            (Method::DELETE, ""),
-            (Method::DELETE, "?force=true"),
-        ] {
+        for (method, rest) in ASKED {
             let target = format!("/v1/secrets/{name}{rest}");
             let answer = vault
                 .ask_as(&token, method, &target, Some(&json!({})))

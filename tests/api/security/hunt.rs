@@ -74,6 +74,17 @@ impl Hunt {
         self.saw(&answer);
     }
 
+    /// Signs a user in and plants both tokens; answers the refresh token.
+    pub(crate) async fn grant(&mut self, body: &Value) -> String {
+        let body = body.to_string().into_bytes();
+        let answer = self.vault.send(Method::POST, "/v1/token", &[], body).await;
+        let granted = answer.expect(200).json();
+        for name in ["accessToken", "refreshToken"] {
+            self.plant(granted[name].as_str().unwrap());
+        }
+        granted["refreshToken"].as_str().unwrap().to_owned()
+    }
+
     /// Reads the dynamic secret and plants what it minted.
     pub(crate) async fn mint(&mut self) {
         let answer = self.ask(Method::GET, "/v1/secrets/aws/reader", None).await;

@@ -1,5 +1,7 @@
 //! Plants marked values, drives every route and every error at TRACE, and looks for the marks where they must not be.
 
+use std::time::Duration;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::Method;
 use mayfly_local::embedded::ATTEMPTS;
@@ -73,6 +75,36 @@ async fn secrets(hunt: &mut Hunt) {
     let large = format!("{{\"data\": {{\"a\": \"{}\"}}}}", TYPED.repeat(20_000));
     let token = hunt.vault.token.clone();
     hunt.raw("/v1/secrets/large", &token, &large).await;
+}
+
+async fn users(hunt: &mut Hunt) {
+    let password = "MARK-alices-password-9c1d";
+    hunt.plant(password);
+    let alice = json!({"userName": "alice", "password": password});
+    hunt.ask(Method::POST, "/v1/users", Some(&alice))
+        .await
+        .expect(201);
+    let login = |password: &str| json!({"grant_type": "password", "username": "alice", "password": password});
+    let renew = |token: &str| json!({"grant_type": "refresh_token", "refresh_token": token});
+    let first = hunt.grant(&login(password)).await;
+    let second = hunt.grant(&renew(&first)).await;
+    for body in [
+        login(TYPED),
+        json!({"grant_type": "password", "username": TYPED, "password": password}),
+        json!({"grant_type": "password", "username": password, "password": TYPED}),
+        json!({"grant_type": "password", "username": "alice", "password": password, "provider": TYPED}),
+        renew(&format!("{second}{TYPED}")),
+        renew(&first),
+        renew(&second),
+    ] {
+        hunt.vault.clock.advance(Duration::from_secs(1)); // so that each leaves a record
+        hunt.raw("/v1/token", "", &body.to_string()).await;
+    }
+    let third = hunt.grant(&login(password)).await;
+    for token in [format!("{third}x"), third.clone(), TYPED.to_owned(), third] {
+        hunt.vault.clock.advance(Duration::from_secs(1));
+        hunt.raw(&format!("/v1/revoke/{token}"), "", "").await;
+    }
 }
 
 async fn signing_in(hunt: &mut Hunt) {
@@ -191,6 +223,7 @@ async fn drive(log: &Log) -> Hunt {
     dynamic.await.expect(201);
     hunt.mint().await;
     signing_in(&mut hunt).await;
+    users(&mut hunt).await;
     secrets(&mut hunt).await;
     cloud_and_table(&mut hunt).await;
     hunt.mint().await;
@@ -202,7 +235,7 @@ async fn no_secret_value_is_logged_stored_in_the_clear_or_shown_in_an_error() {
     let log = Log::default();
     let hunt = drive(&log).await;
 
-    assert_eq!(hunt.marks.len(), 15, "marks that were planted");
+    assert_eq!(hunt.marks.len(), 22, "marks that were planted");
     assert!(hunt.marks.iter().all(|mark| mark.len() >= 14));
     assert!(hunt.errors.len() >= 50, "{} errors", hunt.errors.len());
     let lines = log.text();

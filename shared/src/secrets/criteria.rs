@@ -2,40 +2,38 @@
 
 use std::cmp::Ordering;
 
-use mayfly::{
-    domain::{
-        path::{MAX_PATH, SecretPath},
-        secret::Description,
-    },
+use serde_json::Value;
+
+use crate::{
+    domain::path::{MAX_PATH, SecretPath},
     error::Error,
     http::query::Query,
     secrets::stored,
     store::schema::{BROWSE, Index, LINKS, RECENT, SecretSummary, links_prefix},
 };
-use serde_json::Value;
 
 /// What a client gets when it does not ask for a number, and the most it may ask for.
 const DEFAULT_LIMIT: usize = 25;
 const MAX_LIMIT: usize = 500;
 
 /// A search, checked.
-pub(crate) struct Criteria {
+pub struct Criteria {
     /// The index to walk.
-    pub(crate) index: Index,
+    pub index: Index,
     /// What its sort keys must begin with.
-    pub(crate) prefix: String,
+    pub prefix: String,
     /// Whether that is all of a sort key.
-    pub(crate) whole: bool,
+    pub whole: bool,
     /// Greatest first.
-    pub(crate) descending: bool,
+    pub descending: bool,
     /// As it was asked for; `""` if it was not.
-    pub(crate) sort: &'static str,
+    pub sort: &'static str,
     /// How many secrets a page shows.
-    pub(crate) limit: usize,
+    pub limit: usize,
     /// Where the page before ended.
-    pub(crate) cursor: Option<String>,
+    pub cursor: Option<String>,
     /// What a cursor is bound to.
-    pub(crate) query: String,
+    pub query: String,
     filter: Option<Filter>,
 }
 
@@ -77,7 +75,7 @@ const DECIDING: [&str; 6] = [
 
 impl Criteria {
     /// Reads and checks all parameters.
-    pub(crate) fn read(query: &Query) -> Result<Self, Error> {
+    pub fn read(query: &Query) -> Result<Self, Error> {
         let (sort, descending) = match query.get("sort") {
             None => ("", None),
             Some("asc") => ("asc", Some(false)),
@@ -117,12 +115,10 @@ impl Criteria {
     }
 
     /// Whether a secret that the index holds is wanted.
-    pub(crate) fn matches(&self, summary: &SecretSummary) -> bool {
-        match (&self.filter, stored::describe_summary(summary)) {
-            (None, _) => true,
-            (Some(filter), Ok(description)) => filter.matches(&description),
-            (Some(_), Err(_)) => false,
-        }
+    pub fn matches(&self, summary: &SecretSummary) -> bool {
+        self.filter
+            .as_ref()
+            .is_none_or(|filter| filter.matches(summary))
     }
 }
 
@@ -220,16 +216,15 @@ impl Filter {
         }))
     }
 
-    fn matches(&self, description: &Description) -> bool {
+    fn matches(&self, summary: &SecretSummary) -> bool {
         let value = match &self.field {
-            Field::Path => Some(Value::from(description.path.as_str())),
-            Field::Description => Some(Value::from(description.description.as_str())),
-            Field::Id => Some(Value::from(description.id.to_string())),
-            Field::Attribute(name) => description
-                .attributes
-                .as_ref()
-                .and_then(|attributes| attributes.lookup(name))
-                .cloned(),
+            Field::Path => Some(Value::from(summary.path.as_str())),
+            Field::Description => Some(Value::from(summary.description.as_str())),
+            Field::Id => Some(Value::from(summary.id.to_string())),
+            Field::Attribute(name) => stored::attributes(summary.attributes.as_deref())
+                .ok()
+                .flatten()
+                .and_then(|attributes| attributes.lookup(name).cloned()),
         };
         match (&self.term, value) {
             (Term::Text(term), Some(Value::String(text))) => match self.comparison {
