@@ -5,7 +5,7 @@ use mayfly_tests::{
     events::{Sent, Shape},
     vault::{SECRET_KEY, assume_role, base, dynamic},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn no_secret_is_in_the_logs_at_trace_level() {
@@ -44,18 +44,55 @@ async fn no_secret_is_in_the_logs_at_trace_level() {
         .expect(400);
 
     let text = |name: &str| minted[name].as_str().unwrap().to_owned();
-    let markers = [
+    let mut markers = vec![
         "marker-in-data".to_owned(),
         SECRET_KEY.to_owned(),
         token.clone(),
         text("secretKey"),
         text("sessionToken"),
     ];
-    for function in [&vault.token, &vault.crud, &vault.dynamic_read, &vault.access] {
+    markers.extend(people_and_machines(&vault, &token).await);
+    for function in [
+        &vault.token,
+        &vault.crud,
+        &vault.dynamic_read,
+        &vault.access,
+    ] {
         let logs = function.stop().await.unwrap().logs;
         assert!(logs.contains("answered"), "no log line was seen: {logs}");
         for marker in &markers {
             assert!(!logs.contains(marker.as_str()), "{marker} is in the logs");
         }
     }
+}
+
+/// Makes and signs in a user and a client; answers every secret that came by.
+async fn people_and_machines(vault: &Deployment, token: &str) -> Vec<String> {
+    let password = "marker-in-password";
+    let post = async |target: &str, body: Value, status: u16| {
+        let sent = Sent::new("POST", target)
+            .header("authorization", token)
+            .json(&body);
+        let answer = vault.send(Shape::HttpApi, &sent).await.unwrap();
+        answer.expect(status).json()
+    };
+    let text = |answer: &Value, name: &str| answer[name].as_str().unwrap().to_owned();
+    post(
+        "/v1/users",
+        json!({"userName": "bob", "password": password}),
+        201,
+    )
+    .await;
+    let client = post("/v1/clients", json!({"role": "admin"}), 201).await;
+    let grant = json!({"grant_type": "password", "username": "bob", "password": password});
+    let signed_in = post("/v1/token", grant, 200).await;
+    let wrong = json!({"grant_type": "password", "username": "bob", "password": "marker-in-guess"});
+    post("/v1/token", wrong, 401).await;
+    vec![
+        password.to_owned(),
+        "marker-in-guess".to_owned(),
+        text(&client, "clientSecret"),
+        text(&signed_in, "accessToken"),
+        text(&signed_in, "refreshToken"),
+    ]
 }

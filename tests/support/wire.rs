@@ -146,7 +146,9 @@ impl Wire {
             "TransactWriteItems" => Some(
                 [Trouble::Conflict, Trouble::LostAnswer][usize::from(count / weather % 2 == 1)],
             ),
-            "GetItem" | "PutItem" | "UpdateItem" | "Query" | "DeleteItem" => Some(Trouble::Throttled),
+            "GetItem" | "PutItem" | "UpdateItem" | "Query" | "DeleteItem" => {
+                Some(Trouble::Throttled)
+            }
             _ => None,
         }
     }

@@ -57,7 +57,10 @@ where
         let by = &located.caller.principal;
         write::replace(app, &asked.trail, &old, &content, tie.as_ref(), by)
             .await?
-            .try_map(|record| wire::written(StatusCode::OK, &record, &content))
+            .try_map(|record| {
+                let data = located.may_read.then_some(&content.data);
+                wire::written(StatusCode::OK, &record, data)
+            })
     })
     .await
 }

@@ -30,7 +30,7 @@ pub(crate) async fn create(app: &App, asked: &Asked) -> Result<Reply, Error> {
         let by = &located.caller.principal;
         write::create(app, trail, &located.at, &content, tie.as_ref(), by)
             .await?
-            .try_map(|record| wire::written(StatusCode::CREATED, &record, &content))
+            .try_map(|record| wire::written(StatusCode::CREATED, &record, Some(&content.data)))
     })
     .await
 }

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use mayfly::{
-    domain::secret::{Change, Content},
+    domain::{data::SecretData, secret::Change},
     error::Error,
     http::{body::Fields, reply::Reply, wire},
     secrets::stored,
@@ -20,12 +20,12 @@ pub(crate) fn change(body: &[u8]) -> Result<Change, Error> {
     })
 }
 
-/// A secret as it was just written.
+/// A secret as it was just written, with its data if the caller may see them.
 pub(crate) fn written(
     status: StatusCode,
     record: &SecretRecord,
-    content: &Content,
+    data: Option<&SecretData>,
 ) -> Result<Reply, Error> {
-    let body = wire::secret(&stored::describe(record)?, Some(&content.data))?;
+    let body = wire::secret(&stored::describe(record)?, data)?;
     Ok(Reply::secret(status, body))
 }

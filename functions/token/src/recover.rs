@@ -112,13 +112,15 @@ fn plan(
     for (role, member_of) in [(ADMIN, member_of), (&fresh, &none)] {
         let mut subjects = vec![Principal::role(role).to_string()];
         subjects.extend(snapshot.groups_of(member_of));
-        let seed = document_of(subjects.get(..1).unwrap_or_default())?;
+        let own = subjects.get(..1).unwrap_or_default();
+        let seed = document_of(own)?;
         for document in [None, Some(joined(&seed, config)?), Some(seed)] {
             let mut changed = snapshot.clone();
             if let Some(document) = &document {
                 changed.config = document.rules();
             }
-            if admin::is_admin(&changed, &subjects) {
+            // By its own name as well: a group's allow may go with the group.
+            if admin::is_admin(&changed, own) && admin::is_admin(&changed, &subjects) {
                 let role = role.to_owned();
                 return Ok(Plan { role, document });
             }

@@ -96,8 +96,32 @@ impl FromStr for PolicyPath {
                 format!("must begin with one of {}", ENTITIES.join(", ")),
             ));
         }
+        check_case("path", &path)?;
         Ok(Self(path))
     }
+}
+
+/// Refuses upper case where names of principals stand: requests are asked about in lower case, so a deny in upper case
+/// would deny nothing. An escape of a pattern, such as `\S`, is no name.
+pub(crate) fn check_case(field: &str, resource: &str) -> Result<(), Error> {
+    let about = resource
+        .strip_prefix("config:policies:")
+        .unwrap_or(resource);
+    let (entity, rest) = about.split_once(':').unwrap_or((about, ""));
+    let names: Vec<&str> = match entity {
+        "users" | "roles" | "groups" | "clients" => vec![rest],
+        "home" => rest.split(':').take(2).collect(),
+        _ => Vec::new(),
+    };
+    let mut before = ' ';
+    for c in names.join(":").chars() {
+        if c.is_ascii_uppercase() && before != '\\' {
+            let problem = "must have the names of users, roles, groups and clients in lower case";
+            return Err(Error::invalid(field, problem));
+        }
+        before = c;
+    }
+    Ok(())
 }
 
 impl fmt::Display for PolicyPath {
@@ -123,6 +147,24 @@ impl<'de> serde::Deserialize<'de> for PolicyPath {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_principals_are_in_lower_case() {
+        for text in [
+            "users:Bob",
+            "roles/Ops",
+            "config:policies:groups:West",
+            "home:users:Bob:x",
+        ] {
+            let error = text.parse::<PolicyPath>().unwrap_err().to_string();
+            assert!(error.contains("in lower case"), "{text}: {error}");
+        }
+        for text in ["secrets:Servers:A", "home:users:bob:Notes", "users:bob"] {
+            assert!(text.parse::<PolicyPath>().is_ok(), "{text}");
+        }
+        assert!(check_case("r", r"users:<\S+>").is_ok());
+        assert!(check_case("r", "users:<Bob|alice>").is_err());
+    }
     use proptest::prelude::*;
 
     fn path(text: &str) -> Result<String, String> {

@@ -48,6 +48,8 @@ pub struct Located {
     pub at: Location,
     /// Everything read so far.
     pub items: Items,
+    /// Whether the caller may see the data. Who may only change a secret is not shown what it held.
+    pub may_read: bool,
     id: Option<Uuid>,
 }
 
@@ -143,7 +145,9 @@ pub async fn locate_with(
         opened.may(action, &target.resource())?;
         return Err(Error::NotFound);
     };
-    opened.may(action, &format!("{}:{}", resource(owner), at.path))?;
+    let asked_for = format!("{}:{}", resource(owner), at.path);
+    opened.may(action, &asked_for)?;
+    let may_read = opened.may(Action::Read, &asked_for).is_ok();
     let mut items = opened.items;
     if guess.as_ref() != Some(&at) {
         items.extend(app.table.batch_get(keys(&at)).await?);
@@ -155,6 +159,7 @@ pub async fn locate_with(
         caller: opened.caller,
         at,
         items,
+        may_read,
         id,
     })
 }

@@ -253,7 +253,7 @@ async fn after_72_hours_a_deleted_group_is_swept_away_with_its_members() {
     let (mut vault, _) = reading().await;
     ask(&vault, Method::DELETE, "west").await.expect(200);
     assert_eq!(purge::sweep(&vault.app, 100).await.unwrap(), 0);
-    vault.wait(Duration::from_secs(72 * 3600)).await;
+    vault.wait(Duration::from_hours(72)).await;
     ask(&vault, Method::PUT, "west/restore")
         .await
         .refused(404, "unable to find");
@@ -295,7 +295,7 @@ async fn whoever_is_removed_for_good_leaves_all_groups() {
         .ask(Method::DELETE, "/v1/users/bob", None)
         .await
         .expect(200);
-    vault.wait(Duration::from_secs(72 * 3600)).await;
+    vault.wait(Duration::from_hours(72)).await;
     purge::sweep(&vault.app, 100).await.unwrap();
     assert!(members(&vault, "west").await.is_empty());
 }

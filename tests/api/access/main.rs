@@ -7,6 +7,7 @@
 )]
 
 mod assign;
+mod base_data;
 mod bootstrap;
 mod bootstrap_url;
 mod clients;
@@ -31,4 +32,5 @@ mod shapes;
 mod signing_keys;
 mod still_valid;
 mod token;
+mod tokens_refused;
 mod users;

@@ -102,8 +102,8 @@ pub(super) fn check(line: &str, answer: &Answer) {
 
 /// Times are of whole seconds and versions are strings, however deep.
 fn check_value(line: &str, value: &Value) {
-    if let Some(items) = value.as_array() {
-        items.iter().for_each(|item| check_value(line, item));
+    for item in value.as_array().into_iter().flatten() {
+        check_value(line, item);
     }
     for (name, one) in value.as_object().into_iter().flatten() {
         let text = one.as_str().unwrap_or_default();
@@ -134,7 +134,7 @@ fn holds(line: &str, name: &str, value: &Value, wanted: &Value) {
                 } else {
                     let there = value.get(key);
                     assert!(there.is_some(), "{case}: has no {key}");
-                    holds(line, &format!("{name}.{key}"), &there.unwrap(), wanted);
+                    holds(line, &format!("{name}.{key}"), there.unwrap(), wanted);
                 }
             }
         }

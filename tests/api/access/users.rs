@@ -342,7 +342,7 @@ async fn after_72_hours_a_deleted_user_makes_room_and_is_swept_away() {
     for name in ["bob", "eve"] {
         ask(&vault, Method::DELETE, name, None).await.expect(200);
     }
-    vault.wait(std::time::Duration::from_secs(72 * 3600)).await;
+    vault.wait(std::time::Duration::from_hours(72)).await;
     ask(&vault, Method::PUT, "bob/restore", None)
         .await
         .refused(404, "unable to find");

@@ -12,6 +12,8 @@ mod errors;
 mod hunt;
 mod keys;
 mod redaction;
+mod redaction_access;
 mod rotation;
+mod routes;
 mod sealing;
 mod watched;

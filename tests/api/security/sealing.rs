@@ -249,12 +249,12 @@ async fn a_verifier_of_another_client_does_not_count() {
     let vault = filled().await;
     vault.make_role("other").await;
     let clients = vault.items_of("CLIENT#");
-    let own = |item: &&Value| item["clientId"]["S"] == vault.client_id;
+    let own = |item: &&Value| item["name"]["S"] == vault.client_id;
     let admin = clients.iter().find(own).unwrap();
     let other = clients.iter().find(|item| !own(item)).unwrap();
     vault.put_item(&changed(
         admin.clone(),
-        &json!({"verifier": other["verifier"]}),
+        &json!({"secret": other["secret"]}),
     ));
     vault
         .sign_in(&vault.client_id, &vault.client_secret)

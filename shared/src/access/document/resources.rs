@@ -8,7 +8,7 @@ use crate::{
         },
         pattern::Pattern,
     },
-    domain::policy_path::{PolicyPath, at_or_under},
+    domain::policy_path::{PolicyPath, at_or_under, check_case},
     error::Error,
 };
 
@@ -17,6 +17,7 @@ pub(super) fn resources(object: &Object, scope: Scope<'_>) -> Result<Vec<String>
     let mut resources = Vec::new();
     for (place, text) in object.texts("resources")? {
         let pattern = pattern(&place, text)?;
+        check_case(&place, text)?;
         match scope {
             Scope::Policy(path) if !contains(path, &pattern) => {
                 return Err(Error::invalid(

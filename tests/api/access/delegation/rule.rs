@@ -21,14 +21,13 @@ pub(super) const OWN: [Words; 3] = [
     &["create", "read", "update", "delete"],
 ];
 /// Which bounds the base has.
-pub(super) const BOUNDS: [Words; 8] = [
+pub(super) const BOUNDS: [Words; 7] = [
     &[],
     &["maxTtl"],
     &["allowedRoleArns"],
     &["allowedPolicyArns"],
     &["allowedSessionTags"],
-    &["externalId"],
-    &["allowedRoleArns", "allowedSessionTags"],
+    &["allowedRoleArns", "allowedSessionTags", "externalId"],
     &[
         "maxTtl",
         "allowedRoleArns",
@@ -129,10 +128,12 @@ fn over(attributes: &Value, bounds: &[&str], reads: bool) -> Vec<&'static str> {
                 .iter()
                 .filter(|name| !attributes[**name].is_null()),
         );
-    } else if attributes["roleArn"] != ROLE && (bound("allowedRoleArns") || !reads) {
-        over.push("roleArn");
-    } else if !bound("allowedRoleArns") && !reads {
-        over.push("roleArn");
+    } else {
+        let listed = bound("allowedRoleArns") && attributes["roleArn"] == ROLE;
+        let unbounded = !bound("allowedRoleArns") && reads;
+        if !listed && !unbounded {
+            over.push("roleArn");
+        }
     }
 
     let more = attributes["policyArns"].as_array().into_iter().flatten();
@@ -156,8 +157,9 @@ fn over(attributes: &Value, bounds: &[&str], reads: bool) -> Vec<&'static str> {
         over.push("policyArn");
     }
 
-    if count == 0 && !attributes["policy"].is_null() && !allows {
-        over.push("policy"); // nothing is left to do
+    // Alone, a policy that allows nothing leaves nothing to do; beside ARNs, one that allows something adds to them.
+    if !attributes["policy"].is_null() && allows == (count > 0) {
+        over.push("policy");
     }
 
     let tags = attributes["sessionTags"].as_object();

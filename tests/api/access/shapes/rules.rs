@@ -18,6 +18,7 @@ fn policy(path: &str, more: &Value) -> String {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn policies_as_the_command_line_sends_them() {
     let client = Client::admin().await;
     let sent = policy("secrets/servers/us-west", &json!({}));

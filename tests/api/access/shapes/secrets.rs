@@ -8,6 +8,7 @@ const MARKED: &str = "secret marked for deletion and will be removed in about 72
 const SEARCH: &str = "&limit=&cursor=&search.field=&search.comparison=&search.type=&sort=";
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn secrets_as_the_command_line_sends_them() {
     let client = Client::admin().await;
     let at = "/v1/secrets/us-east/server02";
@@ -124,6 +125,7 @@ async fn secrets_as_the_command_line_sends_them() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn homes_as_the_command_line_sends_them() {
     let mut client = Client::admin().await;
     client.become_user("bob").await;
