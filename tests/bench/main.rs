@@ -5,12 +5,6 @@ mod lambda;
 mod rules;
 mod table;
 
-use peak_alloc::PeakAlloc;
-
-/// Counts what the rules take.
-#[global_allocator]
-static MEMORY: PeakAlloc = PeakAlloc;
-
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     calls::print().await?;

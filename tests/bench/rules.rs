@@ -2,6 +2,7 @@
 
 use std::{hint::black_box, time::Instant};
 
+use anyhow::Context as _;
 use mayfly::access::{
     condition::Context,
     policy::{Action, Asking, Effect, Rule},
@@ -11,10 +12,7 @@ use mayfly_tests::Vault;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{
-    MEMORY,
-    table::{print as print_table, row},
-};
+use crate::table::{print as print_table, row};
 
 const POLICIES: usize = 500;
 const ENTRIES: usize = 20;
@@ -44,12 +42,13 @@ async fn measure(name: &str, pattern: &str) -> anyhow::Result<Vec<String>> {
     let vault = Vault::start().await;
     let stored = fill(&vault, pattern).await?;
     let mut loads = Vec::new();
-    let before = MEMORY.current_usage();
-    MEMORY.reset_peak_usage();
     let cache = RulesCache::new(vault.app.table.clone());
+    let before = memory("VmRSS")?;
+    // From now on the highest mark is that of this process since now.
+    std::fs::write("/proc/self/clear_refs", "5")?;
     let mut rules = cache.load().await?;
-    let kept = MEMORY.current_usage().saturating_sub(before);
-    let peak = MEMORY.peak_usage().saturating_sub(before);
+    let kept = memory("VmRSS")?.saturating_sub(before);
+    let peak = memory("VmHWM")?.saturating_sub(before);
     for _ in 0..LOADS {
         let started = now();
         rules = cache.load().await?;
@@ -143,7 +142,16 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
-fn megabytes(bytes: usize) -> f64 {
-    bytes as f64 / 1024.0 / 1024.0
+/// What the system says of this process's memory, in kilobytes.
+fn memory(what: &str) -> anyhow::Result<u32> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(what));
+    let number = line.and_then(|line| line.split_whitespace().nth(1));
+    number
+        .and_then(|number| number.parse().ok())
+        .context("no such line")
+}
+
+fn megabytes(kilobytes: u32) -> f64 {
+    f64::from(kilobytes) / 1024.0
 }

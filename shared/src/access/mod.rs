@@ -7,6 +7,7 @@ pub mod condition;
 pub mod document;
 pub mod lockout;
 pub mod membership;
+mod packed;
 pub mod password;
 pub mod pattern;
 pub mod heads;

@@ -1,7 +1,7 @@
 //! Rules and their evaluation, with the semantics of ory/ladon: deny by default, any matching deny wins, and the order
 //! of rules means nothing.
 
-use std::{collections::BTreeMap, sync::OnceLock};
+use std::{collections::BTreeMap, ops::Range, sync::OnceLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     access::{
         condition::{Condition, ConditionError, Context},
-        pattern::{Match, Pattern, PatternError},
+        pattern::{Match, Pattern},
     },
     domain::path::SecretPath,
 };
@@ -99,7 +99,18 @@ pub struct Asking<'a> {
     pub context: &'a Context,
 }
 
-/// The rules in a form that is quick to load and to evaluate.
+/// A stored rule, its texts by their numbers.
+#[derive(Debug, Clone, Copy)]
+#[expect(missing_docs, reason = "the same fields as Rule")]
+pub struct Numbered<'a> {
+    pub effect: Effect,
+    pub subjects: &'a [u32],
+    pub resources: &'a [u32],
+    pub actions: &'a [u32],
+    pub conditions: Option<&'a BTreeMap<String, Value>>,
+}
+
+/// The rules in a form that is quick to load and to evaluate: every pattern is kept once, whoever uses it.
 ///
 /// Regular expressions are compiled when a rule's resources might mean what is asked for, and not before: rules about
 /// something else cost next to nothing, whatever they hold. So it may only turn out then that a rule is *broken*, which
@@ -107,18 +118,26 @@ pub struct Asking<'a> {
 /// everyone and every action, all that its resources mean; one that cannot be read means all that its literal text
 /// outside the brackets leaves open.
 #[derive(Debug, Default)]
-pub struct RuleSet(Vec<CompiledRule>);
+pub struct RuleSet {
+    patterns: Vec<Pattern>,
+    /// Numbers of patterns, as one rule after the other uses them.
+    used: Vec<u32>,
+    rules: Vec<CompiledRule>,
+}
 
 #[derive(Debug)]
 struct CompiledRule {
     effect: Effect,
     actions: Actions,
-    resources: Box<[Pattern]>,
-    subjects: Box<[Pattern]>,
+    resources: Used,
+    subjects: Used,
     conditions: Conditions,
     /// Whether all of it compiles, once that is known.
     sound: OnceLock<bool>,
 }
+
+/// A part of [`RuleSet::used`].
+type Used = Range<u32>;
 
 /// All must hold, each of what is known under its name.
 type Conditions = Box<[(Box<str>, Condition)]>;
@@ -128,11 +147,11 @@ type Conditions = Box<[(Box<str>, Condition)]>;
 struct Actions {
     /// A bit for each action that is known to be meant.
     known: u8,
-    /// The patterns that need a regular expression.
-    others: Vec<Pattern>,
+    /// Regular expressions: what they mean is known only once they are compiled.
+    others: Used,
 }
 
-/// Whether a rule applies, its conditions aside.
+/// How far a rule reaches, conditions aside.
 enum Reach {
     Never,
     IfConditionsHold,
@@ -140,24 +159,45 @@ enum Reach {
 }
 
 impl RuleSet {
-    /// Takes over stored rules.
+    /// Compiles stored rules; see [`Loader::add`].
     pub fn compile<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Self {
-        Self(
-            rules
-                .into_iter()
-                .filter_map(CompiledRule::compile)
-                .collect(),
-        )
+        let rules: Vec<&Rule> = rules.into_iter().collect();
+        let mut texts = Vec::new();
+        let mut numbers = |more: &'a [String]| -> Vec<u32> {
+            let first = texts.len();
+            texts.extend(more.iter().map(String::as_str));
+            (first..texts.len())
+                .filter_map(|at| u32::try_from(at).ok())
+                .collect()
+        };
+        let numbered: Vec<_> = (rules.iter())
+            .map(|rule| {
+                let (subjects, resources) = (numbers(&rule.subjects), numbers(&rule.resources));
+                (subjects, resources, numbers(&rule.actions))
+            })
+            .collect();
+        let mut loader = Loader::new(&texts);
+        for (rule, (subjects, resources, actions)) in rules.iter().zip(&numbered) {
+            loader.add(&Numbered {
+                effect: rule.effect,
+                subjects,
+                resources,
+                actions,
+                conditions: Some(&rule.conditions),
+            });
+        }
+        loader.done()
     }
 
     /// Whether the rules allow it.
     pub fn allow(&self, asking: &Asking<'_>) -> bool {
         let mut allowed = false;
-        for rule in &self.0 {
+        for rule in &self.rules {
             if allowed && rule.effect == Effect::Allow {
                 continue;
             }
-            let applies = match rule.reach(asking.subjects, asking.action, asking.resource) {
+            let reach = self.reach(rule, asking.subjects, asking.action, asking.resource);
+            let applies = match reach {
                 Reach::Never => false,
                 Reach::IfConditionsHold => rule.conditions_hold(asking),
                 Reach::Always => true,
@@ -175,8 +215,8 @@ impl RuleSet {
     /// does, even if all conditions hold.
     pub fn allows_surely(&self, subjects: &[String], action: Action, resource: &str) -> bool {
         let mut allowed = false;
-        for rule in &self.0 {
-            match (rule.effect, rule.reach(subjects, action, resource)) {
+        for rule in &self.rules {
+            match (rule.effect, self.reach(rule, subjects, action, resource)) {
                 (_, Reach::Never) | (Effect::Allow, Reach::IfConditionsHold) => {}
                 (Effect::Deny, Reach::IfConditionsHold | Reach::Always) => return false,
                 (Effect::Allow, Reach::Always) => allowed = true,
@@ -184,78 +224,74 @@ impl RuleSet {
         }
         allowed
     }
-}
 
-impl CompiledRule {
-    fn compile(rule: &Rule) -> Option<Self> {
-        let parts = (
-            Actions::load(&rule.actions),
-            load(&rule.resources),
-            load(&rule.subjects),
-            load_conditions(&rule.conditions),
-        );
-        match (parts, rule.effect) {
-            ((Ok(actions), Ok(resources), Ok(subjects), Ok(conditions)), effect) => {
-                let mut patterns = resources.iter().chain(&subjects);
-                let plain = actions.others.is_empty()
-                    && patterns.all(Pattern::is_plain)
-                    && conditions.iter().all(|(_, one)| one.is_plain());
-                Some(Self {
-                    effect,
-                    actions,
-                    resources,
-                    subjects,
-                    conditions,
-                    sound: if plain { true.into() } else { OnceLock::new() },
-                })
-            }
-            ((_, resources, _, _), Effect::Deny) => {
-                report_broken(Effect::Deny);
-                Some(Self {
-                    effect: Effect::Deny,
-                    actions: Actions::default(),
-                    resources: match resources {
-                        Ok(resources) => resources,
-                        Err(_) => [Pattern::anything()].into(),
-                    },
-                    subjects: Box::default(),
-                    conditions: Box::default(),
-                    sound: false.into(),
-                })
-            }
-            (_, Effect::Allow) => {
-                report_broken(Effect::Allow);
-                None
-            }
-        }
+    /// The patterns of a rule. Numbers come from the loader and are all there.
+    fn of(&self, used: &Used) -> impl Iterator<Item = &Pattern> {
+        let used = self.used.get(used.start as usize..used.end as usize);
+        let numbers = used.unwrap_or_default().iter();
+        numbers.filter_map(|number| self.patterns.get(*number as usize))
     }
 
-    /// Cheapest first, and no regular expression before the resource might be meant.
-    fn reach(&self, subjects: &[String], action: Action, resource: &str) -> Reach {
+    /// Cheapest first: no regular expression is compiled for a rule about something else.
+    fn reach(
+        &self,
+        rule: &CompiledRule,
+        subjects: &[String],
+        action: Action,
+        resource: &str,
+    ) -> Reach {
         // A broken deny is about every action, so the actions of a deny count only once it is known to be sound.
-        let actions_count = self.effect == Effect::Allow || self.sound.get() == Some(&true);
-        if actions_count && !self.actions.may_include(action) {
+        let actions_count = rule.effect == Effect::Allow || rule.sound.get() == Some(&true);
+        if actions_count && !rule.actions.may_include(action) {
             return Reach::Never;
         }
-        let means = |pattern: &Pattern| pattern.matches(resource) != Match::No;
-        if !self.resources.iter().any(means) {
+        let mut resources = self.of(&rule.resources);
+        if !resources.any(|pattern| pattern.matches(resource) != Match::No) {
             return Reach::Never;
         }
-        if !self.is_sound() {
-            return match self.effect {
+        if !self.is_sound(rule) {
+            return match rule.effect {
                 Effect::Allow => Reach::Never,
                 Effect::Deny => Reach::Always,
             };
         }
-        if !self.actions.include(action) || !any_means(&self.subjects, subjects) {
+        let means = |pattern: &Pattern| {
+            let mut subjects = subjects.iter();
+            subjects.any(|subject| pattern.matches(subject) == Match::Yes)
+        };
+        if !self.include(&rule.actions, action) || !self.of(&rule.subjects).any(means) {
             Reach::Never
-        } else if self.conditions.is_empty() {
+        } else if rule.conditions.is_empty() {
             Reach::Always
         } else {
             Reach::IfConditionsHold
         }
     }
 
+    fn include(&self, actions: &Actions, action: Action) -> bool {
+        let means = |pattern: &Pattern| pattern.matches(action.word()) == Match::Yes;
+        actions.known & bit(action) != 0 || self.of(&actions.others).any(means)
+    }
+
+    /// Whether all of a rule compiles: found out once, and said once if not.
+    fn is_sound(&self, rule: &CompiledRule) -> bool {
+        *rule.sound.get_or_init(|| {
+            let patterns = self
+                .of(&rule.actions.others)
+                .chain(self.of(&rule.resources));
+            let sound = patterns
+                .chain(self.of(&rule.subjects))
+                .all(Pattern::compiles)
+                && rule.conditions.iter().all(|(_, one)| one.compiles());
+            if !sound {
+                report_broken(rule.effect);
+            }
+            sound
+        })
+    }
+}
+
+impl CompiledRule {
     fn conditions_hold(&self, asking: &Asking<'_>) -> bool {
         let principal = asking.subjects.first().map(String::as_str);
         self.conditions.iter().all(|(name, condition)| {
@@ -265,74 +301,184 @@ impl CompiledRule {
                 .is_some_and(|value| condition.holds(&value, principal, asking.resource))
         })
     }
-
-    fn is_sound(&self) -> bool {
-        *self.sound.get_or_init(|| {
-            let patterns = self.actions.others.iter().chain(&self.resources);
-            let sound = patterns.chain(&self.subjects).all(Pattern::compiles)
-                && self.conditions.iter().all(|(_, one)| one.compiles());
-            if !sound {
-                report_broken(self.effect);
-            }
-            sound
-        })
-    }
 }
 
 impl Actions {
-    fn load(texts: &[String]) -> Result<Self, PatternError> {
-        let mut actions = Self::default();
-        for text in texts {
-            let pattern = Pattern::load(text)?;
+    fn may_include(&self, action: Action) -> bool {
+        self.known & bit(action) != 0 || !self.others.is_empty()
+    }
+}
+
+/// Makes a [`RuleSet`] of rules whose texts stand in one list.
+pub struct Loader<'a> {
+    set: RuleSet,
+    texts: &'a [&'a str],
+    /// The pattern of each text.
+    found: Vec<Found>,
+}
+
+/// What a text was found to be.
+#[derive(Debug, Clone, Copy)]
+enum Found {
+    /// Nobody asked yet.
+    Unknown,
+    /// The pattern of this number.
+    Pattern(u32),
+    /// None.
+    Nothing,
+}
+
+/// A text that is no pattern.
+struct NoPattern;
+
+impl<'a> Loader<'a> {
+    /// A loader of rules over `texts`.
+    pub fn new(texts: &'a [&'a str]) -> Self {
+        Self {
+            set: RuleSet::default(),
+            texts,
+            found: vec![Found::Unknown; texts.len()],
+        }
+    }
+
+    /// Adds a rule. One that cannot even be read is broken: an allow is left out, a deny denies its resources to
+    /// everyone, and the log says so.
+    pub fn add(&mut self, rule: &Numbered<'_>) {
+        let actions = self.actions(rule.actions);
+        let resources = self.load(rule.resources);
+        let subjects = self.load(rule.subjects);
+        let conditions = load_conditions(rule.conditions);
+        let compiled = match (actions, resources, subjects, conditions) {
+            (Ok(actions), Ok(resources), Ok(subjects), Ok(conditions)) => CompiledRule {
+                effect: rule.effect,
+                sound: self.soundness(&actions, &resources, &subjects, &conditions),
+                actions,
+                resources,
+                subjects,
+                conditions,
+            },
+            (_, resources, _, _) => {
+                report_broken(rule.effect);
+                if rule.effect == Effect::Allow {
+                    return;
+                }
+                CompiledRule {
+                    effect: Effect::Deny,
+                    actions: Actions::default(),
+                    resources: resources.unwrap_or_else(|NoPattern| self.anything()),
+                    subjects: Used::default(),
+                    conditions: Box::default(),
+                    sound: false.into(),
+                }
+            }
+        };
+        self.set.rules.push(compiled);
+    }
+
+    /// All that was added.
+    pub fn done(self) -> RuleSet {
+        self.set
+    }
+
+    /// What needs no regular expression is sound as it is.
+    fn soundness(
+        &self,
+        actions: &Actions,
+        resources: &Used,
+        subjects: &Used,
+        conditions: &Conditions,
+    ) -> OnceLock<bool> {
+        let set = &self.set;
+        let mut patterns = set.of(resources).chain(set.of(subjects));
+        let plain = actions.others.is_empty()
+            && patterns.all(Pattern::is_plain)
+            && conditions.iter().all(|(_, one)| one.is_plain());
+        if plain { true.into() } else { OnceLock::new() }
+    }
+
+    fn anything(&mut self) -> Used {
+        let number = position(self.set.patterns.len());
+        self.set.patterns.push(Pattern::anything());
+        self.set.used.push(number);
+        let end = position(self.set.used.len());
+        end - 1..end
+    }
+
+    fn load(&mut self, numbers: &[u32]) -> Result<Used, NoPattern> {
+        let start = position(self.set.used.len());
+        for number in numbers {
+            let pattern = self.pattern(*number)?;
+            self.set.used.push(pattern);
+        }
+        Ok(start..position(self.set.used.len()))
+    }
+
+    fn actions(&mut self, numbers: &[u32]) -> Result<Actions, NoPattern> {
+        let start = position(self.set.used.len());
+        let mut known = 0;
+        for number in numbers {
+            let text = self
+                .texts
+                .get(*number as usize)
+                .copied()
+                .unwrap_or_default();
+            // Most are plain words.
+            if let Some(action) = Action::ALL.into_iter().find(|one| one.word() == text) {
+                known |= bit(action);
+                continue;
+            }
+            let at = self.pattern(*number)?;
+            let pattern = self.set.patterns.get(at as usize).ok_or(NoPattern)?;
             if !pattern.is_plain() {
-                actions.others.push(pattern);
+                self.set.used.push(at);
                 continue;
             }
             for action in Action::ALL {
                 if pattern.matches(action.word()) == Match::Yes {
-                    actions.known |= bit(action);
+                    known |= bit(action);
                 }
             }
         }
-        Ok(actions)
+        let others = start..position(self.set.used.len());
+        Ok(Actions { known, others })
     }
 
-    /// Answered without a regular expression.
-    fn may_include(&self, action: Action) -> bool {
-        self.known & bit(action) != 0 || !self.others.is_empty()
+    /// The number of the pattern that a text is.
+    fn pattern(&mut self, number: u32) -> Result<u32, NoPattern> {
+        let text = self.texts.get(number as usize).ok_or(NoPattern)?;
+        let found = self.found.get_mut(number as usize).ok_or(NoPattern)?;
+        if matches!(found, Found::Unknown) {
+            *found = match Pattern::load(text) {
+                Ok(pattern) => {
+                    self.set.patterns.push(pattern);
+                    Found::Pattern(position(self.set.patterns.len() - 1))
+                }
+                Err(_) => Found::Nothing,
+            };
+        }
+        match *found {
+            Found::Pattern(at) => Ok(at),
+            Found::Unknown | Found::Nothing => Err(NoPattern),
+        }
     }
+}
 
-    fn include(&self, action: Action) -> bool {
-        self.known & bit(action) != 0
-            || self
-                .others
-                .iter()
-                .any(|pattern| pattern.matches(action.word()) == Match::Yes)
-    }
+/// No stored snapshot holds four thousand million of anything.
+fn position(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 fn bit(action: Action) -> u8 {
     1 << action as u8
 }
 
-fn load(texts: &[String]) -> Result<Box<[Pattern]>, PatternError> {
-    texts.iter().map(|text| Pattern::load(text)).collect()
-}
-
-fn load_conditions(stored: &BTreeMap<String, Value>) -> Result<Conditions, ConditionError> {
+fn load_conditions(stored: Option<&BTreeMap<String, Value>>) -> Result<Conditions, ConditionError> {
+    let stored = stored.into_iter().flatten();
     stored
-        .iter()
         .map(|(name, value)| Ok((name.as_str().into(), Condition::load(value)?)))
         .collect()
 }
 
-fn any_means(patterns: &[Pattern], texts: &[String]) -> bool {
-    patterns
-        .iter()
-        .any(|pattern| texts.iter().any(|text| pattern.matches(text) == Match::Yes))
-}
-
-/// Said once for each broken rule, when it is loaded or when it first matters.
 fn report_broken(effect: Effect) {
     let meaning = match effect {
         Effect::Allow => "it grants nothing",

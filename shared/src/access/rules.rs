@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     access::{
+        packed,
         policy::RuleSet,
         snapshot::{self, PublicKey, Snapshot},
     },
@@ -41,15 +42,27 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Makes `snapshot` ready to decide.
-    pub fn of(snapshot: Snapshot, epoch: String) -> Self {
+    /// Rules of these parts.
+    pub fn new(
+        epoch: String,
+        vault: Uuid,
+        set: RuleSet,
+        keys: Vec<PublicKey>,
+        groups: BTreeMap<String, String>,
+    ) -> Self {
         Self {
             epoch,
-            vault: snapshot.vault,
-            set: RuleSet::compile(snapshot.rules()),
-            keys: snapshot.keys,
-            groups: snapshot.groups,
+            vault,
+            set,
+            keys,
+            groups,
         }
+    }
+
+    /// Makes `snapshot` ready to decide.
+    pub fn of(snapshot: Snapshot, epoch: String) -> Self {
+        let set = RuleSet::compile(snapshot.rules());
+        Self::new(epoch, snapshot.vault, set, snapshot.keys, snapshot.groups)
     }
 
     /// The id of the key that signs now: the newest that has begun to.
@@ -106,17 +119,23 @@ impl RulesCache {
 
     /// Loads the rules that count now.
     pub async fn load(&self) -> Result<Arc<Rules>, Error> {
-        let (snapshot, epoch) = self.read().await?;
-        let rules = Arc::new(Rules::of(snapshot, epoch));
+        let record = self.stored().await?;
+        let rules = Arc::new(packed::ready(&record.snapshot, record.epoch)?);
         if let Ok(mut held) = self.held.write() {
             *held = Some(rules.clone());
         }
         Ok(rules)
     }
 
-    /// Reads the snapshot and its epoch in one round trip; accepted only if they agree. The snapshot carries its epoch
-    /// and both are written in one transaction, so what agrees is one state, whatever else is being written.
+    /// Reads the snapshot that counts now, and its epoch: for whoever changes it.
     pub async fn read(&self) -> Result<(Snapshot, String), Error> {
+        let record = self.stored().await?;
+        Ok((packed::unpack(&record.snapshot)?, record.epoch))
+    }
+
+    /// Reads the rules and the epoch in one round trip; accepted only if they agree. The rules carry their epoch and both
+    /// are written in one transaction, so what agrees is one state, whatever else is being written.
+    async fn stored(&self) -> Result<RulesRecord, Error> {
         let (rules_key, epoch_key) = (Key::rules(self.copy), Key::epoch(self.copy));
         for _ in 0..LOAD_TRIES {
             let keys = [rules_key.clone(), epoch_key.clone()];
@@ -127,7 +146,7 @@ impl RulesCache {
                 return Err(Error::Unauthenticated);
             };
             if record.epoch == epoch.epoch {
-                return Ok((Snapshot::unpacked(&record.snapshot)?, record.epoch));
+                return Ok(record);
             }
         }
         Err(Error::Throttled {

@@ -195,6 +195,90 @@ async fn one_time_address(hunt: &mut Hunt) {
     ask_as(hunt, "", &format!("PUT {before}.{code}"), &Value::Null).await;
 }
 
+/// Secrets where groups, policies and the config have no place for them: what is refused is not repeated.
+async fn rules(hunt: &mut Hunt) {
+    let policy = |document: &str| json!({"path": "secrets:a", "policy": document});
+    let entries = |entry: Value| json!({ "permissionDocument": [entry] }).to_string();
+    let entry =
+        |field: &str| json!({"subjects": ["roles:app"], "actions": ["read"], field: [TYPED]});
+    let good = entries(json!({"subjects": ["roles:app"], "actions": ["read"]}));
+    let member = json!({"memberNames": ["bob", "roles:app"]});
+    for (line, body, status) in [
+        (
+            "POST /v1/groups",
+            json!({"groupName": TYPED.repeat(9)}),
+            400,
+        ),
+        (
+            "POST /v1/groups",
+            json!({"groupName": "g", "members": {"a": TYPED}}),
+            400,
+        ),
+        (
+            "POST /v1/groups",
+            json!({"groupName": "g", "members": ["bob"]}),
+            201,
+        ),
+        ("POST /v1/groups/g/members", member.clone(), 200),
+        ("DELETE /v1/groups/g/members", member, 204),
+        ("DELETE /v1/groups/g", Value::Null, 200),
+        ("PUT /v1/groups/g/restore", Value::Null, 200),
+        ("GET /v1/groups/g", Value::Null, 200),
+        ("POST /v1/config/policies", policy(TYPED), 400),
+        (
+            "POST /v1/config/policies",
+            policy(&entries(entry("resources"))),
+            400,
+        ),
+        (
+            "POST /v1/config/policies",
+            policy(&entries(entry("subjects"))),
+            400,
+        ),
+        (
+            "POST /v1/config/policies",
+            policy(&entries(entry("actions"))),
+            400,
+        ),
+        (
+            "POST /v1/config/policies",
+            policy(&entries(entry(TYPED))),
+            400,
+        ),
+        (
+            "POST /v1/config/policies",
+            json!({"path": "secrets:a", "policy": good, "serialization": TYPED}),
+            400,
+        ),
+        ("POST /v1/config/policies", policy(&good), 201),
+        ("PUT /v1/config/policies/secrets/a", policy(TYPED), 400),
+        (
+            "PUT /v1/config/policies/secrets:a/rollback/7",
+            Value::Null,
+            404,
+        ),
+        ("DELETE /v1/config/policies/secrets:a", Value::Null, 200),
+        (
+            "PUT /v1/config/policies/secrets:a/restore",
+            Value::Null,
+            200,
+        ),
+        ("PUT /v1/config", json!({"Config": TYPED}), 400),
+        (
+            "POST /v1/config",
+            json!({"Config": entries(entry("resources"))}),
+            400,
+        ),
+        ("DELETE /v1/users/bob", Value::Null, 200),
+        ("PUT /v1/users/bob/restore", Value::Null, 200),
+        ("DELETE /v1/roles/app", Value::Null, 200),
+        ("GET /v1/roles/app/restore", Value::Null, 200),
+    ] {
+        let answer = ask(hunt, line, body).await;
+        assert_eq!(answer.status, status, "{line}: {}", answer.text());
+    }
+}
+
 /// The table breaks under each of these.
 async fn broken(hunt: &mut Hunt) {
     let bob = json!({"grant_type": "password", "username": "bob", "password": BY_ADMIN});
@@ -272,11 +356,12 @@ async fn no_password_client_secret_or_code_is_logged_stored_or_shown_in_an_error
     };
     users(&mut hunt).await;
     clients(&mut hunt).await;
+    rules(&mut hunt).await;
     broken(&mut hunt).await;
     let other = first_admin(&mut hunt).await;
 
     assert_eq!(hunt.marks.len(), 13, "marks that were planted");
-    assert!(hunt.errors.len() >= 40, "{} errors", hunt.errors.len());
+    assert!(hunt.errors.len() >= 50, "{} errors", hunt.errors.len());
     assert!(log.text().contains("answered"), "nothing was logged");
     assert_unmarked("the log", &log.text(), &hunt.marks);
     assert_unmarked("an error", &hunt.errors.join("\n"), &hunt.marks);
