@@ -49,17 +49,25 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/groups", get(list::<Group>).post(post_group))
         .route("/v1/groups/{name}", get(read_group).delete(delete::<Group>))
         .route("/v1/groups/{name}/restore", restoring::<Group>())
-        .route("/v1/groups/{name}/members", post(add_members).delete(remove_members))
+        .route(
+            "/v1/groups/{name}/members",
+            post(add_members).delete(remove_members),
+        )
         .route("/v1/clients", get(list_clients).post(post_client))
         .route("/v1/clients/{name}", head::<Client>())
         .route("/v1/clients/{name}/restore", restoring::<Client>())
         .route("/v1/clients/bootstrap/{code}", get(open_bootstrap))
-        .route("/v1/config", get(read_config).put(put_config).post(put_config))
+        .route(
+            "/v1/config",
+            get(read_config).put(put_config).post(put_config),
+        )
         .route("/v1/config/version/{n}", get(config_versions))
         .route("/v1/config/policies", get(list::<Policy>).post(post_policy))
         .route(
             "/v1/config/policies/{*path}",
-            get(look_at_policy).put(change_policy).delete(delete::<Policy>),
+            get(look_at_policy)
+                .put(change_policy)
+                .delete(delete::<Policy>),
         )
         .with_state(app)
 }
@@ -175,7 +183,11 @@ async fn list_clients(State(app): Shared, asked: Asked) -> Response {
 }
 
 /// Without a token: whoever has the address has what it hands out.
-async fn open_bootstrap(State(app): Shared, Path(code): Path<String>, request: Request) -> Response {
+async fn open_bootstrap(
+    State(app): Shared,
+    Path(code): Path<String>,
+    request: Request,
+) -> Response {
     let (parts, _) = request.into_parts();
     bootstrap::open(&app, &parts, &code).await.into_response()
 }
@@ -249,5 +261,8 @@ fn tail(path: &str) -> Tail<'_> {
 fn number(text: &str) -> Result<u64, Error> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let wrong = || Error::invalid("version", "must be a whole number");
-    digits.then(|| text.parse().ok()).flatten().ok_or_else(wrong)
+    digits
+        .then(|| text.parse().ok())
+        .flatten()
+        .ok_or_else(wrong)
 }

@@ -50,7 +50,10 @@ pub async fn rotate(app: &App, trail: &Trail, voids: bool) -> Result<String, Err
             let succeeded = snapshot.keys.get(at + 1).map(|next| next.from);
             let ended = succeeded.is_some_and(|at| at + TOKEN_TTL + AFTERLIFE <= now);
             if voids || ended {
-                change.push(app.table.remove(&Key::signing_key(&key.kid), &Only::Always)?);
+                change.push(
+                    app.table
+                        .remove(&Key::signing_key(&key.kid), &Only::Always)?,
+                );
             } else {
                 kept.push(key.clone());
             }
@@ -58,8 +61,15 @@ pub async fn rotate(app: &App, trail: &Trail, voids: bool) -> Result<String, Err
         kept.push(public);
         snapshot.keys = kept;
         change.extend(snapshot.writes(&app.table, Some(&epoch))?);
-        let message = if voids { "signing key rotated, all tokens voided" } else { "signing key rotated" };
-        change.commit(trail, 200, message).await?.try_map(|()| Ok(kid))
+        let message = if voids {
+            "signing key rotated, all tokens voided"
+        } else {
+            "signing key rotated"
+        };
+        change
+            .commit(trail, 200, message)
+            .await?
+            .try_map(|()| Ok(kid))
     })
     .await
 }

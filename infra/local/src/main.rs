@@ -183,8 +183,7 @@ async fn write_ready(
         reason = "reply: the ready file hands the client over"
     )]
     let secret = shown.client_secret.expose();
-    let text = json!({"url": url, "clientId": shown.client_id, "clientSecret": secret})
-        .to_string();
+    let text = json!({"url": url, "clientId": shown.client_id, "clientSecret": secret}).to_string();
     write_private(file, &text).with_context(|| format!("cannot write {}", file.display()))?;
     Ok(admin)
 }

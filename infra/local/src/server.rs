@@ -125,7 +125,10 @@ pub async fn sweep(app: &App) {
             // A vault without an admin yet has no rules.
             Ok(false) | Err(Error::Unauthenticated) => {}
             Err(error) => {
-                tracing::warn!(error = mayfly::error::chain(&error), "signing key not rotated");
+                tracing::warn!(
+                    error = mayfly::error::chain(&error),
+                    "signing key not rotated"
+                );
             }
         }
         tokio::time::sleep(SWEEP_EVERY).await;

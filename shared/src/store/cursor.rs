@@ -69,10 +69,7 @@ pub async fn decode(
         hash,
     };
     let message = message(&envelope.p, query, caller)?;
-    match sealer
-        .is_hash_of(purpose, LABEL, &message, &claimed)
-        .await
-    {
+    match sealer.is_hash_of(purpose, LABEL, &message, &claimed).await {
         Ok(true) => Ok(envelope.p),
         Err(error) if error.is_retryable() => Err(error),
         Ok(false) | Err(_) => Err(wrong()),

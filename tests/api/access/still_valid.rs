@@ -49,16 +49,8 @@ async fn what_happens_to_client_or_role_counts_at_the_next_request() {
             "made again",
             Fate::Changed(json!({"id": {"S": "6a2f41a3-c54c-4bb0-9a5c-3c0e8f9a4d21"}})),
         ),
-        (
-            "CLIENT#",
-            "reset",
-            Fate::Changed(json!({"stamp": another})),
-        ),
-        (
-            "ROLE#",
-            "reset",
-            Fate::Changed(json!({"stamp": another})),
-        ),
+        ("CLIENT#", "reset", Fate::Changed(json!({"stamp": another}))),
+        ("ROLE#", "reset", Fate::Changed(json!({"stamp": another}))),
     ] {
         let vault = Vault::start().await;
         let other = vault.another();

@@ -252,10 +252,7 @@ async fn a_verifier_of_another_client_does_not_count() {
     let own = |item: &&Value| item["name"]["S"] == vault.client_id;
     let admin = clients.iter().find(own).unwrap();
     let other = clients.iter().find(|item| !own(item)).unwrap();
-    vault.put_item(&changed(
-        admin.clone(),
-        &json!({"secret": other["secret"]}),
-    ));
+    vault.put_item(&changed(admin.clone(), &json!({"secret": other["secret"]})));
     vault
         .sign_in(&vault.client_id, &vault.client_secret)
         .await
