@@ -349,7 +349,7 @@ fn the_table_definition_is_json_for_any_client() {
         .unwrap();
     let table: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(table["TableName"], "vault");
-    assert_eq!(table["GlobalSecondaryIndexes"].as_array().unwrap().len(), 4);
+    assert_eq!(table["GlobalSecondaryIndexes"].as_array().unwrap().len(), 5);
 }
 
 #[test]
