@@ -43,14 +43,14 @@ struct Sent {
 }
 
 impl Grant {
-    /// Reads JSON, or a form if the content type says so.
+    /// Reads JSON, or a form if the content type says so. No form begins with a brace: `curl -d` calls JSON a form too.
     pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Error> {
         let content_type = headers
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok());
         let is_form =
             content_type.is_some_and(|word| word.starts_with("application/x-www-form-urlencoded"));
-        let sent = if is_form {
+        let sent = if is_form && !body.trim_ascii_start().starts_with(b"{") {
             Sent::from_form(body)?
         } else {
             Sent::from_json(body)?

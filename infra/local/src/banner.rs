@@ -19,6 +19,8 @@ pub struct Banner<'a> {
     pub data_dir: Option<String>,
     /// An admin client that was just made.
     pub admin: Option<&'a Credential>,
+    /// Whether the vault waits for somebody to make its first admin.
+    pub awaits_admin: bool,
     /// The sample dynamic secret as just read.
     pub minted: Option<&'a Value>,
 }
@@ -59,6 +61,14 @@ impl Banner<'_> {
             line("  An admin client was made. Its secret is shown this once:");
             line(&format!("    client id      {}", admin.client_id));
             line(&format!("    client secret  {secret}"));
+        }
+        if self.awaits_admin {
+            line("");
+            line("  There is no admin yet. Make one, once:");
+            line(&format!(
+                "    curl -s {}/v1/initialize -d '{{\"userName\": \"…\", \"password\": \"…\"}}'",
+                self.url
+            ));
         }
         if let Some(minted) = self.minted {
             line("");

@@ -139,6 +139,7 @@ async fn start(
         cloud: options.cloud,
         data_dir: (!options.ephemeral).then(|| options.data_dir.display().to_string()),
         admin: admin.as_ref(),
+        awaits_admin: matches!(app.rules.load().await, Err(Error::Unauthenticated)),
         minted: minted.as_ref(),
     };
     banner.print().context("cannot print")

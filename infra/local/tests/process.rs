@@ -318,6 +318,41 @@ fn recover_makes_another_admin() {
 }
 
 #[test]
+fn a_vault_can_wait_for_whoever_makes_its_first_admin() {
+    let dir = folder();
+    let said = dir.path().join("said");
+    let child = mayfly()
+        .args(["--port", "0", "--ephemeral", "--no-admin"])
+        .stdout(File::create(&said).unwrap())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let vault = Running {
+        child,
+        said,
+        ready: Value::Null,
+    };
+    let banner = vault.wait_for_banner();
+    assert!(banner.contains("/v1/initialize"), "{banner}");
+    let after = banner.split_once("Mayfly is at ").unwrap().1;
+    let url = after.lines().next().unwrap().trim();
+    let heartbeat = || http(url, "GET", "/v1/heartbeat", "", "")["statusCode"].clone();
+    assert_eq!(heartbeat(), 2);
+    let admin = r#"{"UserName": "alice", "Password": "correct horse battery"}"#;
+    http(url, "POST", "/v1/initialize", "", admin);
+    assert_eq!(heartbeat(), 1);
+    let login =
+        r#"{"grant_type": "password", "username": "alice", "password": "correct horse battery"}"#;
+    let grant = http(url, "POST", "/v1/token", "", login);
+    let token = grant["accessToken"].as_str().unwrap();
+    let config = http(url, "GET", "/v1/config", token, "");
+    assert_eq!(
+        config["permissionDocument"][0]["subjects"][0],
+        "users:alice"
+    );
+}
+
+#[test]
 fn resealing_moves_every_secret_to_a_new_key() {
     let dir = folder();
     Running::start(dir.path(), &[]).stop("-TERM");

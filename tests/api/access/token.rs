@@ -106,6 +106,7 @@ async fn json_and_forms_sign_in_and_an_authorization_header_is_ignored() {
         (vec![], cased.to_string()),
         (vec![], padded.to_string()),
         (vec![form_type], form.clone()),
+        (vec![form_type], json(id)),
         (vec![with_charset], form),
     ] {
         let answer = post(&vault, &headers, &body).await.expect(200);
