@@ -81,7 +81,9 @@ async fn purge_kind<T: Kind>(app: &App, due: &RemovalRecord) -> Result<bool, Err
 
 /// Removes what belonged to a removed head, then the task that says so. May be run any number of times.
 pub async fn remove_rest(app: &App, entity: &str, name: &str, id: Uuid) -> Result<(), Error> {
-    remove_versions(app, entity, name, id).await?;
+    app.table
+        .delete_versions(&format!("{entity}#{name}"), id)
+        .await?;
     if entity == Group::ENTITY {
         remove_members(app, name, id).await?;
     }
@@ -93,25 +95,6 @@ pub async fn remove_rest(app: &App, entity: &str, name: &str, id: Uuid) -> Resul
         remove_home(app, Principal::user(name), id).await?;
     }
     app.table.delete_all([Key::task(id)]).await
-}
-
-async fn remove_versions(app: &App, entity: &str, name: &str, id: Uuid) -> Result<(), Error> {
-    let prefix = Key::version_prefix(id);
-    loop {
-        let range = Range {
-            index: None,
-            partition: &format!("{entity}#{name}"),
-            from: &prefix,
-            to: &format!("{prefix}~"),
-            descending: false,
-            limit: PAGE,
-        };
-        let found: Vec<Key> = app.table.query(range).await?;
-        if found.is_empty() {
-            return Ok(());
-        }
-        app.table.delete_all(found).await?;
-    }
 }
 
 async fn remove_home(app: &App, owner: Principal, id: Uuid) -> Result<(), Error> {

@@ -50,23 +50,8 @@ pub(crate) fn push_removal(
 /// Removes all earlier versions of the removed thing `id` whose head was `head`, then the task that says so. May be run
 /// any number of times.
 pub async fn remove_versions(app: &App, id: Uuid, head: &Key) -> Result<(), Error> {
-    let prefix = Key::version_prefix(id);
-    loop {
-        let to = format!("{prefix}~");
-        let range = Range {
-            index: None,
-            partition: &head.pk,
-            from: &prefix,
-            to: &to,
-            descending: false,
-            limit: PAGE,
-        };
-        let found: Vec<Key> = app.table.query(range).await?;
-        if found.is_empty() {
-            return app.table.delete_all([Key::task(id)]).await;
-        }
-        app.table.delete_all(found).await?;
-    }
+    app.table.delete_versions(&head.pk, id).await?;
+    app.table.delete_all([Key::task(id)]).await
 }
 
 /// Purges what is due now, at most `limit` things; answers how many. Each is treated alone: what fails is left for

@@ -91,6 +91,9 @@ pub enum Updated {
 /// How often unprocessed keys are asked for again before the table counts as unavailable.
 const UNPROCESSED_TRIES: u32 = 6;
 
+/// How many items that belong together are looked up and removed at a time.
+const DELETED_AT_ONCE: usize = 100;
+
 /// How often a transaction that only met others is sent again as it is.
 const CONFLICT_TRIES: u32 = 2;
 
@@ -252,6 +255,26 @@ impl Table {
                 .map(|_| ())
         });
         try_join_all(deletes).await.map(|_| ())
+    }
+
+    /// Removes all earlier versions of `id` from a partition. May be run any number of times.
+    pub async fn delete_versions(&self, partition: &str, id: Uuid) -> Result<(), Error> {
+        let prefix = Key::version_prefix(id);
+        loop {
+            let range = Range {
+                index: None,
+                partition,
+                from: &prefix,
+                to: &format!("{prefix}~"),
+                descending: false,
+                limit: DELETED_AT_ONCE,
+            };
+            let found: Vec<Key> = self.query(range).await?;
+            if found.is_empty() {
+                return Ok(());
+            }
+            self.delete_all(found).await?;
+        }
     }
 
     /// Reads the records of a range.
