@@ -9,6 +9,7 @@ use crate::{
     access::rules::RulesCache,
     clock::Clock,
     domain::{location::Location, path::SecretPath, sensitive::Sensitive},
+    leases::rule::Rule,
     provider::Providers,
     seal::{Keyrings, Sealer},
     store::{memory::Memory, table::Table},
@@ -38,6 +39,8 @@ pub struct App {
     pub failed_openings: Pace,
     /// Who may ask for the first admin over HTTP.
     pub setup: Setup,
+    /// The rule of leases that a proof breaks.
+    pub(crate) broken: Option<Rule>,
 }
 
 /// Who may make a new vault's first admin over HTTP.
@@ -72,6 +75,7 @@ impl App {
             unknown_keys: Pace::default(),
             failed_openings: Pace::default(),
             setup: Setup::default(),
+            broken: None,
         }
     }
 

@@ -1,7 +1,7 @@
-//! The AWS clients of a process: one connection pool, one TLS stack, no credential chain to probe.
+//! The cloud clients of a process: one TLS stack, connections shared, no credential chain to probe.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
@@ -12,17 +12,21 @@ use aws_sdk_dynamodb::config::{
 };
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_smithy_http_client::{
-    Builder,
+    Builder, Connector,
     tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
 
-use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector};
+use aws_smithy_runtime_api::client::{
+    http::{HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+    orchestrator::HttpRequest,
+    result::ConnectorError,
+};
 
 use crate::{
     clock::Clock,
     config::{AwsAccess, Endpoints},
     error::Error,
-    provider::aws::Sts,
+    provider::{aws::Sts, azure::Azure},
     seal::Kms,
 };
 
@@ -129,6 +133,42 @@ pub fn sts(
     config.set_endpoint_url(endpoints.sts.clone());
     config.set_time_source(Some(SharedTimeSource::new(SigningTime(clock.clone()))));
     Sts::new(aws_sdk_sts::Client::from_conf(config.build()), clock)
+}
+
+/// Azure, over connections that trust what this machine trusts.
+pub fn azure(endpoints: &Endpoints, clock: Arc<dyn Clock>) -> Azure {
+    let connector = SharedHttpConnector::new(OnFirstCall::default());
+    Azure::new(connector, endpoints, clock)
+}
+
+/// Connections that are built at the first call: a function that never calls Azure does not read the system's roots.
+#[derive(Debug, Default)]
+struct OnFirstCall(OnceLock<Result<Connector, String>>);
+
+impl HttpConnector for OnFirstCall {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        match self.0.get_or_init(connector_with_system_roots) {
+            Ok(connector) => connector.call(request),
+            Err(error) => {
+                HttpConnectorFuture::ready(Err(ConnectorError::other(error.clone().into(), None)))
+            }
+        }
+    }
+}
+
+fn connector_with_system_roots() -> Result<Connector, String> {
+    let context = TlsContext::builder()
+        .with_trust_store(TrustStore::default())
+        .build()
+        .map_err(|error| format!("TLS: {error}"))?;
+    let settings = HttpConnectorSettings::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .build();
+    Ok(Connector::builder()
+        .connector_settings(settings)
+        .tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc))
+        .tls_context(context)
+        .build())
 }
 
 /// The time that calls are signed with.

@@ -69,6 +69,12 @@ pub struct Endpoints {
     pub kms: Option<String>,
     /// `AWS_ENDPOINT_URL_STS`.
     pub sts: Option<String>,
+    /// `MAYFLY_AZURE_LOGIN_ENDPOINT`: in place of Microsoft Entra, in every Azure cloud.
+    pub azure_login: Option<String>,
+    /// `MAYFLY_AZURE_GRAPH_ENDPOINT`: in place of Microsoft Graph.
+    pub azure_graph: Option<String>,
+    /// `MAYFLY_AZURE_ARM_ENDPOINT`: in place of Azure Resource Manager.
+    pub azure_arm: Option<String>,
 }
 
 /// Looks a variable up.
@@ -120,6 +126,9 @@ impl Endpoints {
             dynamodb: endpoint("AWS_ENDPOINT_URL_DYNAMODB")?,
             kms: endpoint("AWS_ENDPOINT_URL_KMS")?,
             sts: endpoint("AWS_ENDPOINT_URL_STS")?,
+            azure_login: endpoint("MAYFLY_AZURE_LOGIN_ENDPOINT")?,
+            azure_graph: endpoint("MAYFLY_AZURE_GRAPH_ENDPOINT")?,
+            azure_arm: endpoint("MAYFLY_AZURE_ARM_ENDPOINT")?,
         })
     }
 }
@@ -240,11 +249,15 @@ mod tests {
             "http://127.0.0.1.evil.example",
             "http://localhost@evil.example",
         ] {
-            let error = read(&[("AWS_ENDPOINT_URL_STS", bad)], "").unwrap_err();
-            assert!(
-                error.to_string().starts_with("AWS_ENDPOINT_URL_STS "),
-                "{bad}"
-            );
+            for name in [
+                "AWS_ENDPOINT_URL_STS",
+                "MAYFLY_AZURE_LOGIN_ENDPOINT",
+                "MAYFLY_AZURE_GRAPH_ENDPOINT",
+                "MAYFLY_AZURE_ARM_ENDPOINT",
+            ] {
+                let error = read(&[(name, bad)], "").unwrap_err();
+                assert!(error.to_string().starts_with(&format!("{name} ")), "{bad}");
+            }
         }
     }
 

@@ -85,7 +85,8 @@ const fn access(
 }
 
 /// All of them. `PUT` also rolls back and restores, which need `update` and `delete`; `GET` also lists paths, which
-/// needs `list` on `secrets`. One's own home needs no right; another's, as a whole, is searched and listed with `list` on
+/// needs `list` on `secrets`, and checks, which needs `update`. Whoever was issued a lease may see and revoke it, and ask
+/// for its task, without a right. One's own home needs no right; another's, as a whole, is searched and listed with `list` on
 /// `home:{principal}`.
 pub const ROUTES: &[Route] = &[
     route("POST", "/v1/token", Function::Token),
@@ -137,6 +138,26 @@ pub const ROUTES: &[Route] = &[
         route("GET", "/v1/home/{path+}", Function::DynamicRead),
         Action::Read,
         "home:{path}",
+    ),
+    needing(
+        route("GET", "/v1/leases", Function::DynamicRead),
+        Action::List,
+        "leases",
+    ),
+    needing(
+        route("POST", "/v1/leases/revoke", Function::DynamicRead),
+        Action::Delete,
+        "leases:{prefix}",
+    ),
+    needing(
+        route("POST", "/v1/leases/{id}/revoke", Function::DynamicRead),
+        Action::Delete,
+        "leases:{secret}",
+    ),
+    needing(
+        route("GET", "/v1/task/status/{id}", Function::DynamicRead),
+        Action::Read,
+        "secrets:{path}",
     ),
     access("GET", "/v1/roles", Action::List, "roles"),
     access("POST", "/v1/roles", Action::Create, "roles:{name}"),

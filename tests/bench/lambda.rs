@@ -197,6 +197,7 @@ async fn slowest_round_trip(vault: &Deployment) -> anyhow::Result<Duration> {
         dynamodb: Some(setting("AWS_ENDPOINT_URL_DYNAMODB")?),
         kms: Some(setting("AWS_ENDPOINT_URL_KMS")?),
         sts: None,
+        ..Endpoints::default()
     };
     let key = setting("MAYFLY_KMS_KEY")?;
     let context = WrapContext {

@@ -40,14 +40,16 @@ def block(language, heading):
     return blocks[0]
 
 
-def test_the_printed_lines_mint_another_credential(first_start):
-    _, said = first_start
-    lines = [line.strip() for line in said.split("Mint another:")[1].splitlines()]
+def test_the_printed_lines_mint_other_credentials(first_start):
+    vault, said = first_start
+    lines = [line.strip() for line in said.split("Mint others:")[1].splitlines()]
     script = "\n".join(line for line in lines if line.startswith(("TOKEN=", "curl ")))
-    shown = json.loads(re.search(r"minted just now:\n(.*?\n    \})", said, re.S).group(1))
-    minted = json.loads(sh(script))
-    assert minted["data"]["accessKey"].startswith("ASIASANDBOX")
-    assert minted["data"]["accessKey"] != shown["accessKey"]
+    shown = [json.loads(text) for text in re.findall(r"minted just now:\n(.*?\n    \})", said, re.S)]
+    aws, azure = answers_of(script, vault)
+    assert aws["data"]["accessKey"].startswith("ASIASANDBOX")
+    assert aws["data"]["accessKey"] != shown[0]["accessKey"]
+    assert azure["data"]["clientSecret"].startswith("sandbox~")
+    assert azure["data"]["clientId"] != shown[1]["clientId"]
 
 
 def answers_of(script, vault):

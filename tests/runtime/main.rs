@@ -11,3 +11,4 @@ mod logs;
 mod paths;
 mod routes;
 mod story;
+mod worker;

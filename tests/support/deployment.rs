@@ -6,7 +6,7 @@ use anyhow::Context;
 use axum::Router;
 use dynoxide::Database;
 use mayfly::{
-    clock::{Clock, SystemClock},
+    clock::SystemClock,
     routes::{self, ROUTES},
 };
 use mayfly_local::{
@@ -39,6 +39,8 @@ pub struct Deployment {
     pub dynamic_read: Function,
     /// Says who there is, and who may do what.
     pub access: Function,
+    /// Takes back and removes what has ended.
+    pub lease_worker: Function,
     /// The cloud: STS and KMS.
     pub sandbox: Sandbox,
     /// The table.
@@ -54,8 +56,7 @@ impl Deployment {
     /// # Errors
     /// A function was not built, or a port cannot be had.
     pub async fn start(more: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let now = Arc::new(|| SystemClock.now());
-        let sandbox = Sandbox::in_memory(now);
+        let sandbox = Sandbox::in_memory(Arc::new(SystemClock));
         sandbox.add_user(
             SandboxUser::new("base", ACCOUNT, ACCESS_KEY, SECRET_KEY.to_owned())
                 .allowed_to_federate(),
@@ -86,6 +87,9 @@ impl Deployment {
             ("AWS_ENDPOINT_URL_DYNAMODB", &table_url),
             ("AWS_ENDPOINT_URL_STS", &cloud),
             ("AWS_ENDPOINT_URL_KMS", &cloud),
+            ("MAYFLY_AZURE_LOGIN_ENDPOINT", &cloud),
+            ("MAYFLY_AZURE_GRAPH_ENDPOINT", &cloud),
+            ("MAYFLY_AZURE_ARM_ENDPOINT", &cloud),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
@@ -98,6 +102,7 @@ impl Deployment {
             crud: function("crud", &env)?,
             dynamic_read: function("dynamic-read", &env)?,
             access: function("access", &env)?,
+            lease_worker: function("lease-worker", &env)?,
             sandbox,
             database,
             env,

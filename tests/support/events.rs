@@ -353,6 +353,50 @@ fn append(headers: &mut HeaderMap, name: &str, value: &Value) -> anyhow::Result<
     Ok(())
 }
 
+/// A record of the table's stream: that an item was inserted, by its partition key. `number` counts the records.
+pub fn inserted(number: u64, pk: &str) -> Value {
+    json!({
+        "eventID": format!("{number:032x}"),
+        "eventName": "INSERT",
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "us-east-1",
+        "dynamodb": {
+            "ApproximateCreationDateTime": 1_767_225_600.0,
+            "Keys": {"pk": {"S": pk}, "sk": {"S": "HEAD"}},
+            "SequenceNumber": sequence(number),
+            "SizeBytes": 60,
+            "StreamViewType": "KEYS_ONLY",
+        },
+        "eventSourceARN": "arn:aws:dynamodb:us-east-1:123456789012:table/mayfly/stream/2026-01-01T00:00:00.000",
+    })
+}
+
+/// The sequence number of the record that [`inserted`] makes.
+pub fn sequence(number: u64) -> String {
+    format!("4000000000000000000000{number:010}")
+}
+
+/// A batch of the table's stream, as Lambda sends it.
+pub fn batch(records: &[Value]) -> Value {
+    json!({ "Records": records })
+}
+
+/// What `EventBridge` sends when a rule's schedule has come.
+pub fn scheduled() -> Value {
+    json!({
+        "version": "0",
+        "id": "7bf73129-1428-4cd3-a780-95db273d1602",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": "123456789012",
+        "time": "2026-01-01T00:00:00Z",
+        "region": "us-east-1",
+        "resources": ["arn:aws:events:us-east-1:123456789012:rule/mayfly-sweep"],
+        "detail": {},
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,10 +7,12 @@
 )]
 
 pub mod answer;
+pub mod azure;
 pub mod deployment;
 pub mod events;
 pub mod gateway;
 pub mod runtime_api;
+pub mod stop;
 pub mod vault;
 pub mod wire;
 

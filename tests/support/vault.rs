@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use axum::body::Body;
 use dynoxide::Database;
 use http::{Method, Request, header};
@@ -23,8 +24,10 @@ use mayfly::{
         lambda::Direct,
         path::RawPath,
     },
-    provider::Providers,
+    leases::rule::Rule as LeaseRule,
+    provider::{Providers, azure::Azure},
     seal::{KeyFile, KeyWrapper, Keyrings},
+    secrets::purge,
     store::{
         schema::{Head, MemberOf, Role, new_stamp},
         table::Table,
@@ -50,6 +53,8 @@ pub const START: i64 = 1_767_225_600_000;
 pub const ORIGIN: &str = "https://vault.test";
 /// Where requests come from.
 pub const SOURCE: &str = "192.0.2.7";
+/// Where all services of Azure are, for a vault in this process.
+const CLOUD: &str = "https://cloud.test";
 /// The sandbox account.
 pub const ACCOUNT: &str = "123456789012";
 /// A role that the sandbox user may assume, for at most two hours.
@@ -80,6 +85,7 @@ pub struct Vault {
     /// The admin's token.
     pub token: String,
     keys: Arc<dyn KeyWrapper>,
+    broken: Option<LeaseRule>,
     edge: Edge,
 }
 
@@ -120,8 +126,7 @@ impl Vault {
     /// If its parts cannot be made.
     pub fn empty(keys: Arc<dyn KeyWrapper>) -> Self {
         let clock = Arc::new(FixedClock::at(START));
-        let shared: Arc<dyn Clock> = clock.clone();
-        let sandbox = Sandbox::in_memory(Arc::new(move || shared.now()));
+        let sandbox = Sandbox::in_memory(clock.clone());
         sandbox
             .add_user(
                 SandboxUser::new("base", ACCOUNT, ACCESS_KEY, SECRET_KEY.to_owned())
@@ -143,7 +148,15 @@ impl Vault {
             client_secret: String::new(),
             token: String::new(),
             keys,
+            broken: None,
         }
+    }
+
+    /// The same vault, and every [`another`](Self::another) of it, with one rule of leases broken.
+    #[must_use]
+    pub fn breaking(mut self, rule: LeaseRule) -> Self {
+        self.broken = Some(rule);
+        self.another()
     }
 
     /// The same vault, whose first admin is made as `setup` says.
@@ -224,6 +237,10 @@ impl Vault {
             self.keys.clone(),
             self.clock.clone(),
         );
+        let app = match (self.broken, Arc::into_inner(app)) {
+            (Some(rule), Some(app)) => Arc::new(app.breaking(rule)),
+            (_, app) => Arc::new(app.expect("nobody else has it")),
+        };
         Self {
             edge: vault::edge(&app),
             app,
@@ -235,7 +252,13 @@ impl Vault {
             client_secret: self.client_secret.clone(),
             token: self.token.clone(),
             keys: self.keys.clone(),
+            broken: self.broken,
         }
+    }
+
+    /// Purges everything that is due.
+    pub async fn purge(&self) -> purge::Swept {
+        purge::sweep(&self.app, self.clock.now() + Duration::from_mins(1)).await
     }
 
     /// Sends any request.
@@ -397,21 +420,26 @@ impl Vault {
     /// # Panics
     /// If the table cannot be read.
     pub fn items(&self) -> Vec<Value> {
-        let scan = serde_json::from_value(json!({"TableName": embedded::TABLE})).unwrap();
+        self.scan(json!({"TableName": embedded::TABLE}))
+    }
+
+    /// The items whose partition key begins with `prefix`, in key order.
+    ///
+    /// # Panics
+    /// If the table cannot be read.
+    pub fn items_of(&self, prefix: &str) -> Vec<Value> {
+        self.scan(json!({
+            "TableName": embedded::TABLE,
+            "FilterExpression": "begins_with(pk, :prefix)",
+            "ExpressionAttributeValues": {":prefix": {"S": prefix}},
+        }))
+    }
+
+    fn scan(&self, scan: Value) -> Vec<Value> {
+        let scan = serde_json::from_value(scan).unwrap();
         let answer = serde_json::to_value(self.database.scan(scan).unwrap()).unwrap();
         let mut items = answer["Items"].as_array().cloned().unwrap_or_default();
         items.sort_by_key(|item| (item["pk"]["S"].to_string(), item["sk"]["S"].to_string()));
-        items
-    }
-
-    /// The items whose partition key begins with `prefix`.
-    pub fn items_of(&self, prefix: &str) -> Vec<Value> {
-        let mut items = self.items();
-        items.retain(|item| {
-            item["pk"]["S"]
-                .as_str()
-                .is_some_and(|pk| pk.starts_with(prefix))
-        });
         items
     }
 
@@ -509,12 +537,20 @@ fn assemble(
     let table = Table::new(table_client, embedded::TABLE, clock.clone());
     let keyrings = Keyrings::new(table.clone(), keys, clock.clone(), PURPOSES.to_vec());
     let cloud = wire.over(SharedHttpClient::new(InProcess(sandbox.router())));
-    let aws = clients::sts(cloud, "us-east-1", &Endpoints::default(), clock.clone());
+    let endpoints = Endpoints {
+        azure_login: Some(CLOUD.to_owned()),
+        azure_graph: Some(CLOUD.to_owned()),
+        azure_arm: Some(CLOUD.to_owned()),
+        ..Endpoints::default()
+    };
+    let aws = clients::sts(cloud, "us-east-1", &endpoints, clock.clone());
+    let cloud = wire.connector(SharedHttpConnector::new(InProcess(sandbox.router())));
+    let azure = Azure::new(cloud, &endpoints, clock.clone());
     Arc::new(App::new(
         clock,
         table,
         Arc::new(keyrings),
-        Providers { aws },
+        Providers { aws, azure },
     ))
 }
 

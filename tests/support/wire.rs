@@ -28,10 +28,12 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::stop::{Fate, Stop};
+
 /// One upstream call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// `BatchGetItem`, `AssumeRole`, `Decrypt`, …
+    /// `BatchGetItem`, `AssumeRole`, `Decrypt`, …; of Azure the method and the kind of thing, `PATCH applications`.
     pub operation: String,
     /// The host it went to.
     pub host: String,
@@ -39,6 +41,17 @@ pub struct Call {
     pub body: String,
     started: u64,
     ended: u64,
+}
+
+impl Call {
+    /// Whether it matters if a process stops at it: a write of the table, or any call to a cloud.
+    pub fn is_point(&self) -> bool {
+        is_point(&self.operation)
+    }
+}
+
+fn is_point(operation: &str) -> bool {
+    !["BatchGetItem", "GetItem", "Query"].contains(&operation)
 }
 
 /// What can go wrong once.
@@ -69,12 +82,21 @@ struct Inner {
     troubles: Mutex<VecDeque<(String, Trouble)>>,
     weather: AtomicU64,
     count: AtomicU64,
+    stop: Mutex<Option<Stop>>,
 }
 
 impl Wire {
     /// An SDK HTTP client that records, and hands calls on to `inner`.
     pub fn over(&self, inner: SharedHttpClient) -> SharedHttpClient {
         SharedHttpClient::new(RecordingClient {
+            wire: self.clone(),
+            inner,
+        })
+    }
+
+    /// A connector that records, and hands calls on to `inner`.
+    pub fn connector(&self, inner: SharedHttpConnector) -> SharedHttpConnector {
+        SharedHttpConnector::new(Recording {
             wire: self.clone(),
             inner,
         })
@@ -126,6 +148,19 @@ impl Wire {
         self.0.weather.store(n, Ordering::SeqCst);
     }
 
+    /// The process stops at its `n`th [point](Call::is_point) from now, counted from 1.
+    pub fn stop_at(&self, n: usize, fate: Fate) -> Stop {
+        let stop = Stop::new(n, fate);
+        *self.0.stop.lock().unwrap() = Some(stop.clone());
+        stop
+    }
+
+    /// The stop, if this call is the one.
+    fn stop(&self, operation: &str) -> Option<Stop> {
+        let stop = self.0.stop.lock().unwrap().clone();
+        stop.filter(|stop| is_point(operation) && stop.is_now())
+    }
+
     fn tick(&self) -> u64 {
         self.0.ticks.fetch_add(1, Ordering::SeqCst) + 1
     }
@@ -154,8 +189,28 @@ impl Wire {
     }
 }
 
+/// What calls to Azure are named by: the last of these words in the path.
+const AZURE: [&str; 13] = [
+    "token",
+    "applications",
+    "servicePrincipals",
+    "addPassword",
+    "removePassword",
+    "appRoleAssignedTo",
+    "appRoleAssignments",
+    "owners",
+    "ownedObjects",
+    "deletedItems",
+    "roleDefinitions",
+    "roleAssignments",
+    "permissions",
+];
+
 /// The API call that a request is.
 fn operation(request: &HttpRequest) -> String {
+    if let Some(word) = azure(request.uri()) {
+        return format!("{} {word}", request.method());
+    }
     let target = request
         .headers()
         .get("x-amz-target")
@@ -168,6 +223,16 @@ fn operation(request: &HttpRequest) -> String {
         .split('&')
         .find_map(|pair| pair.strip_prefix("Action=").map(str::to_owned));
     action.unwrap_or_else(|| "?".to_owned())
+}
+
+fn azure(uri: &str) -> Option<&'static str> {
+    let uri = uri.parse::<http::Uri>().ok()?;
+    let mut segments = uri.path().rsplit('/');
+    segments.find_map(|segment| {
+        // What follows is a key: `applications(uniqueName='…')`.
+        let name = segment.split('(').next().unwrap_or_default();
+        AZURE.into_iter().find(|word| *word == name)
+    })
 }
 
 fn response(status: u16, body: String) -> Result<HttpResponse, ConnectorError> {
@@ -185,9 +250,23 @@ fn refusal(kind: &str, more: &Value) -> Result<HttpResponse, ConnectorError> {
     response(400, body.to_string())
 }
 
+/// As Graph and Resource Manager refuse.
+fn azure_refusal(status: u16, code: &str) -> Result<HttpResponse, ConnectorError> {
+    let body = json!({"error": {"code": code, "message": code}});
+    let mut answer = response(status, body.to_string())?;
+    if status == 429 {
+        answer.headers_mut().insert("retry-after", "1");
+    }
+    Ok(answer)
+}
+
 impl Trouble {
-    fn answer(self, body: &str) -> Result<HttpResponse, ConnectorError> {
+    fn answer(self, operation: &str, body: &str) -> Result<HttpResponse, ConnectorError> {
+        let is_azure = operation.contains(' ');
         match self {
+            Self::Throttled if is_azure => azure_refusal(429, "TooManyRequests"),
+            Self::Conflict if is_azure => azure_refusal(409, "Directory_ConcurrencyViolation"),
+            Self::AccessDenied if is_azure => azure_refusal(403, "Authorization_RequestDenied"),
             Self::Throttled => refusal("ProvisionedThroughputExceededException", &json!({})),
             Self::AccessDenied => refusal("AccessDeniedException", &json!({})),
             Self::Conflict => {
@@ -224,11 +303,8 @@ impl HttpClient for RecordingClient {
         settings: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        let inner = self.inner.http_connector(settings, components);
-        SharedHttpConnector::new(Recording {
-            wire: self.wire.clone(),
-            inner,
-        })
+        self.wire
+            .connector(self.inner.http_connector(settings, components))
     }
 }
 
@@ -255,12 +331,15 @@ impl HttpConnector for Recording {
             for _ in 0..3 {
                 tokio::task::yield_now().await;
             }
+            if let Some(stop) = wire.stop(&operation) {
+                return stop.meet(&inner, request).await;
+            }
             let answer = match wire.trouble_for(&operation) {
                 Some(Trouble::LostAnswer) => {
                     drop(inner.call(request).await);
-                    Trouble::LostAnswer.answer(&body)
+                    Trouble::LostAnswer.answer(&operation, &body)
                 }
-                Some(trouble) => trouble.answer(&body),
+                Some(trouble) => trouble.answer(&operation, &body),
                 None => inner.call(request).await,
             };
             for _ in 0..3 {
@@ -328,5 +407,37 @@ impl HttpConnector for InProcess {
             let answer = http::Response::from_parts(parts, SdkBody::from(body.to_vec()));
             HttpResponse::try_from(answer).map_err(|error| broken(error.into()))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_to_azure_are_named_by_what_they_are_about() {
+        for (uri, word) in [
+            ("https://x/t/oauth2/v2.0/token", "token"),
+            (
+                "https://x/v1.0/applications(uniqueName='dsv-1')?$select=id",
+                "applications",
+            ),
+            ("https://x/v1.0/applications/1/addPassword", "addPassword"),
+            (
+                "https://x/v1.0/servicePrincipals/1/appRoleAssignments/Q-x_1",
+                "appRoleAssignments",
+            ),
+            (
+                "https://x/v1.0/directory/deletedItems/microsoft.graph.application",
+                "deletedItems",
+            ),
+            (
+                "https://x/subscriptions/1/providers/Microsoft.Authorization/roleAssignments/2?api-version=1",
+                "roleAssignments",
+            ),
+        ] {
+            assert_eq!(azure(uri), Some(word), "{uri}");
+        }
+        assert_eq!(azure("https://sts.us-east-1.amazonaws.com/"), None);
     }
 }

@@ -36,7 +36,7 @@ pub(crate) async fn delete<T: Thing>(app: &App, asked: &Asked, name: &str) -> Re
         purge::remove(&mut change, app, &old)?;
         let done = change.commit(&asked.trail, 204, "removed").await?;
         if matches!(done, Attempt::Done(()))
-            && let Err(error) = purge::remove_rest(app, T::ENTITY, &old.folded(), old.id).await
+            && let Err(error) = purge::remove_rest_of(app, &old).await
         {
             tracing::warn!(
                 error = chain(&error),

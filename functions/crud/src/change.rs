@@ -99,10 +99,6 @@ fn check_base(app: &App, content: &Content) -> Result<(), Error> {
         return Ok(());
     };
     let attributes = content.attributes.clone().unwrap_or_default();
-    let base = Base {
-        data: content.data.clone(),
-        attributes,
-        modified: app.clock.now(),
-    };
+    let base = Base::unwritten(content.data.clone(), attributes, app.clock.now());
     provider::check_base(cloud, &base)
 }

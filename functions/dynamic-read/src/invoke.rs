@@ -97,5 +97,6 @@ async fn version_of(
     Ok(Read {
         description: stored::describe(&record)?,
         data: content.data,
+        lease: None,
     })
 }

@@ -1,15 +1,24 @@
-//! Reading one secret: static or dynamic, described, in its versions. Also searching a home, since a gateway cannot tell
-//! a home from a secret in it.
+//! Reading one secret: static or dynamic, described, checked, in its versions; and the leases that reading leaves. Also
+//! searching a home, since a gateway cannot tell a home from a secret in it.
 
+mod check;
 mod describe;
 mod invoke;
+mod leases;
 mod list_paths;
 mod read;
+mod revoke;
 mod versions;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::State, response::Response, routing::get};
+use axum::{
+    Router,
+    extract::{Path, State},
+    response::Response,
+    routing::{get, post},
+};
+use http::StatusCode;
 use mayfly::{
     app::App,
     error::Error,
@@ -18,6 +27,7 @@ use mayfly::{
         reply::Reply,
         target::{Named, Tail},
     },
+    leases::status,
     secrets::search,
 };
 
@@ -28,7 +38,37 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/v1/secrets/{*path}", get(look))
         .route("/v1/home/{*path}", get(look))
+        .route("/v1/leases", get(list_leases))
+        .route("/v1/leases/revoke", post(revoke_all))
+        .route("/v1/leases/{id}/revoke", post(revoke_one))
+        .route("/v1/task/status/{id}", get(task_status))
         .with_state(app)
+}
+
+async fn list_leases(State(app): State<Arc<App>>, asked: Asked) -> Response {
+    let outcome = leases::list(&app, &asked).await;
+    asked.answer(&app, outcome).await
+}
+
+async fn revoke_one(State(app): State<Arc<App>>, Path(id): Path<String>, asked: Asked) -> Response {
+    let outcome = revoke::one(&app, &asked, &id).await;
+    asked.answer(&app, outcome).await
+}
+
+async fn revoke_all(State(app): State<Arc<App>>, asked: Asked) -> Response {
+    let outcome = revoke::all(&app, &asked).await;
+    asked.answer(&app, outcome).await
+}
+
+async fn task_status(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    asked: Asked,
+) -> Response {
+    let outcome = status::status(&app, &asked.identity, &asked.trail, &id)
+        .await
+        .map(|task| Reply::json(StatusCode::OK, &task));
+    asked.answer(&app, outcome).await
 }
 
 async fn look(State(app): State<Arc<App>>, asked: Asked) -> Response {
@@ -43,6 +83,7 @@ async fn looked(app: &App, asked: &Asked) -> Result<Reply, Error> {
         Tail::Search => search::search(app, asked, named.owner.as_ref()).await,
         Tail::ListPaths => list_paths::list_paths(app, identity, trail, &named, query).await,
         Tail::Description => describe::describe(app, identity, trail, &named.target(query)?).await,
+        Tail::Check => check::check(app, identity, trail, &named.target(query)?).await,
         Tail::Version(count) => {
             versions::versions(app, identity, trail, &named.target(query)?, count).await
         }

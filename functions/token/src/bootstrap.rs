@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mayfly::{
-    access::client,
+    access::{client, signing_key::rotate},
     app::App,
     audit::Trail,
     clock::{BoxFuture, unix_millis},
@@ -19,7 +19,6 @@ use serde_json::{Value, json};
 
 use crate::{
     recover::recover,
-    rotate::{self, rotate},
     seed::{SYSTEM, commit, seed},
 };
 
@@ -51,7 +50,7 @@ pub fn invoke(app: Arc<App>, direct: Direct) -> BoxFuture<'static, Result<Value,
                 Ok(shown(&credential))
             }
             (None, None, Some(options)) => {
-                let voids = rotate::voids(options)?;
+                let voids = voids(options)?;
                 let kid = rotate(&app, &trail("rotate"), voids).await?;
                 Ok(json!({ "kid": kid }))
             }
@@ -61,6 +60,19 @@ pub fn invoke(app: Arc<App>, direct: Direct) -> BoxFuture<'static, Result<Value,
             )),
         }
     })
+}
+
+/// What `{"rotate": …}` asks for.
+fn voids(options: &Value) -> Result<bool, Error> {
+    let wrong = || Error::invalid("rotate.voidTokens", "must be true or false");
+    match options {
+        Value::Bool(true) => Ok(false),
+        Value::Object(fields) => match fields.get("voidTokens") {
+            None => Ok(false),
+            Some(value) => value.as_bool().ok_or_else(wrong),
+        },
+        _ => Err(Error::invalid("rotate", "must be an object")),
+    }
 }
 
 fn shown(credential: &Credential) -> Value {

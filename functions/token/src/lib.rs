@@ -10,7 +10,6 @@ mod password;
 pub mod recover;
 mod refresh_token;
 mod revoke;
-pub mod rotate;
 mod seed;
 mod wire;
 

@@ -4,8 +4,8 @@ use mayfly::{
     access::{
         document::{PermissionDocument, Scope},
         policy::Rule,
-        snapshot::{PublicKey, Snapshot},
-        token,
+        signing_key,
+        snapshot::Snapshot,
     },
     app::App,
     audit::Trail,
@@ -13,11 +13,8 @@ use mayfly::{
     clock::unix_millis,
     domain::principal::Principal,
     error::Error,
-    seal::Purpose,
     store::{
-        schema::{
-            CONFIG_NAME, Config, ConfigRecord, Head, Key, MarkRecord, SigningKeyRecord, VaultRecord,
-        },
+        schema::{CONFIG_NAME, Config, ConfigRecord, Head, Key, MarkRecord, VaultRecord},
         table::Item,
         writes::Only,
     },
@@ -38,7 +35,7 @@ pub(crate) async fn seed<'a>(app: &'a App, admin: &Principal) -> Result<Change<'
     let vault_id = app.sealer.keys().vault_id().await?;
     let now = app.clock.now();
     let (config, rules) = config_of(&[admin.to_string()], unix_millis(now))?;
-    let (key, public) = signing_key(app, now.unix_timestamp()).await?;
+    let (key, public) = signing_key::generate(app, now.unix_timestamp()).await?;
     let snapshot = Snapshot::new(vault_id, rules, public);
 
     let table = &app.table;
@@ -69,25 +66,6 @@ pub(crate) async fn commit(change: Change<'_>, trail: &Trail, message: &str) -> 
             "the vault is being changed; try again".to_owned(),
         )),
     }
-}
-
-/// A new signing key, sealed, and its public half, which signs from the Unix second `from` on.
-pub(crate) async fn signing_key(
-    app: &App,
-    from: i64,
-) -> Result<(SigningKeyRecord, PublicKey), Error> {
-    let (private, public) = token::generate(from)?;
-    let binding = token::signing_key_binding(&public.kid);
-    let sealed = app
-        .sealer
-        .seal(Purpose::TokenSigning, &binding, &private)
-        .await?;
-    let record = SigningKeyRecord {
-        key: Key::signing_key(&public.kid),
-        sealed,
-        created: unix_millis(app.clock.now()),
-    };
-    Ok((record, public))
 }
 
 /// Everything, but nobody's home: those belong to their owners.

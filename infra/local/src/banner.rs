@@ -5,7 +5,7 @@ use std::{fmt::Write as _, io::Write as _};
 use mayfly_token::bootstrap::Credential;
 use serde_json::Value;
 
-use crate::{cli::Cloud, samples};
+use crate::cli::Cloud;
 
 /// What there is to say.
 pub struct Banner<'a> {
@@ -21,8 +21,8 @@ pub struct Banner<'a> {
     pub admin: Option<&'a Credential>,
     /// Whether the vault waits for somebody to make its first admin.
     pub awaits_admin: bool,
-    /// The sample dynamic secret as just read.
-    pub minted: Option<&'a Value>,
+    /// The sample dynamic secrets that were just read, by path.
+    pub minted: &'a [(&'static str, Value)],
 }
 
 impl Banner<'_> {
@@ -70,18 +70,17 @@ impl Banner<'_> {
                 self.url
             ));
         }
-        if let Some(minted) = self.minted {
+        for (path, minted) in self.minted {
             line("");
-            line(&format!(
-                "  A dynamic secret, {}, minted just now:",
-                samples::DYNAMIC
-            ));
+            line(&format!("  A dynamic secret, {path}, minted just now:"));
             let shown = serde_json::to_string_pretty(&minted["data"]).unwrap_or_default();
             for row in shown.lines() {
                 line(&format!("    {row}"));
             }
+        }
+        if !self.minted.is_empty() {
             line("");
-            line("  Mint another:");
+            line("  Mint others:");
             for row in self.curl() {
                 line(&format!("    {row}"));
             }
@@ -105,17 +104,17 @@ impl Banner<'_> {
             ),
             None => ("$CLIENT_ID".to_owned(), "$CLIENT_SECRET".to_owned()),
         };
-        vec![
+        let token = format!(
+            "TOKEN=$(curl -s {}/v1/token -d grant_type=client_credentials -d client_id={id} \
+             -d client_secret={secret} | sed 's/.*\"accessToken\":\"\\([^\"]*\\)\".*/\\1/')",
+            self.url
+        );
+        let reads = self.minted.iter().map(|(path, _)| {
             format!(
-                "TOKEN=$(curl -s {}/v1/token -d grant_type=client_credentials -d client_id={id} \
-                 -d client_secret={secret} | sed 's/.*\"accessToken\":\"\\([^\"]*\\)\".*/\\1/')",
+                "curl -s -H \"Authorization: $TOKEN\" {}/v1/secrets/{path}",
                 self.url
-            ),
-            format!(
-                "curl -s -H \"Authorization: $TOKEN\" {}/v1/secrets/{}",
-                self.url,
-                samples::DYNAMIC
-            ),
-        ]
+            )
+        });
+        std::iter::once(token).chain(reads).collect()
     }
 }

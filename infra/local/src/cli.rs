@@ -25,8 +25,8 @@ pub enum Command {
         #[arg(long, default_value = "mayfly")]
         name: String,
     },
-    /// Serve the sandbox cloud alone and print a key for it; a vault uses it with --cloud real and
-    /// `AWS_ENDPOINT_URL_STS`
+    /// Serve the sandbox cloud alone and print keys for it; a vault uses it with --cloud real, `AWS_ENDPOINT_URL_STS`
+    /// and `MAYFLY_AZURE_{LOGIN,GRAPH,ARM}_ENDPOINT`
     Sandbox {
         /// Port on 127.0.0.1
         #[arg(long, default_value_t = 8601)]
@@ -34,12 +34,25 @@ pub enum Command {
         /// Where its state is kept
         #[arg(long, default_value = ".mayfly-sandbox")]
         data_dir: PathBuf,
+        /// A file that says how many seconds its clock is ahead of the machine's
+        #[arg(long, value_name = "FILE", hide = true)]
+        clock_ahead: Option<PathBuf>,
     },
     /// Add a branch key and seal every secret anew with it; the vault must be stopped
     Reseal {
         /// Where the vault keeps everything
         #[arg(long, default_value = ".mayfly")]
         data_dir: PathBuf,
+    },
+    /// List what carries the vault's marks in the cloud and has no unfinished lease, as after its table was restored to
+    /// an earlier time; the vault must be stopped
+    Reconcile {
+        /// Where the vault keeps everything
+        #[arg(long, default_value = ".mayfly")]
+        data_dir: PathBuf,
+        /// Delete what is found
+        #[arg(long)]
+        delete: bool,
     },
 }
 
@@ -67,6 +80,9 @@ pub struct Serve {
     /// Make no admin and no samples: whoever comes first makes one by POST /v1/initialize, as `dsv init` does
     #[arg(long, conflicts_with_all = ["recover", "ready_file"])]
     pub no_admin: bool,
+    /// A file that says how many seconds the vault's clock is ahead of the machine's
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub clock_ahead: Option<PathBuf>,
 }
 
 /// Which cloud mints.
@@ -74,7 +90,7 @@ pub struct Serve {
 pub enum Cloud {
     /// A stand-in inside this process: nothing leaves the machine
     Sandbox,
-    /// AWS itself
+    /// AWS and Azure themselves
     Real,
 }
 

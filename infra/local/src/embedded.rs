@@ -19,6 +19,9 @@ use aws_smithy_types::body::SdkBody;
 use dynoxide::{Database, errors::DynoxideError};
 use mayfly::store::schema;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+use crate::stream::Tap;
 
 /// The table's name.
 pub const TABLE: &str = "mayfly";
@@ -34,11 +37,26 @@ pub fn open(file: Option<&Path>) -> anyhow::Result<Database> {
         }
         None => Database::memory().context("cannot open a database in memory")?,
     };
-    let request = serde_json::from_value(schema::create_table_json(TABLE))?;
-    match database.create_table(request) {
+    let mut definition = schema::create_table_json(TABLE);
+    if let Some(definition) = definition.as_object_mut() {
+        definition.remove("StreamSpecification"); // `stream` says why
+    }
+    match database.create_table(serde_json::from_value(definition)?) {
         Ok(_) | Err(DynoxideError::ResourceInUseException(_)) => Ok(database),
         Err(error) => Err(error).context("cannot make the table"),
     }
+}
+
+/// Removes what can be forgotten, as a deployed table's time-to-live does.
+pub fn forget(database: &Database) -> anyhow::Result<usize> {
+    let specification = json!({"AttributeName": schema::EXPIRES, "Enabled": true});
+    let enable = json!({"TableName": TABLE, "TimeToLiveSpecification": specification});
+    let described =
+        database.describe_time_to_live(serde_json::from_value(json!({"TableName": TABLE}))?)?;
+    if serde_json::to_value(described)?["TimeToLiveDescription"]["TimeToLiveStatus"] != "ENABLED" {
+        database.update_time_to_live(serde_json::from_value(enable)?)?;
+    }
+    Ok(database.sweep_ttl()?)
 }
 
 /// How often a call is tried, as in the deployed functions.
@@ -63,12 +81,27 @@ pub fn client(http: SharedHttpClient) -> aws_sdk_dynamodb::Client {
 
 /// Hands the SDK's requests to the database in this process.
 #[derive(Clone)]
-pub struct Embedded(Database);
+pub struct Embedded {
+    database: Database,
+    tap: Option<Tap>,
+}
 
 impl Embedded {
     /// A connector to `database`.
     pub fn new(database: Database) -> Self {
-        Self(database)
+        Self {
+            database,
+            tap: None,
+        }
+    }
+
+    /// The same, telling of every task that is put into the table.
+    #[must_use]
+    pub fn telling(self, tap: Tap) -> Self {
+        Self {
+            tap: Some(tap),
+            ..self
+        }
     }
 
     fn answer(&self, request: &HttpRequest) -> (u16, String) {
@@ -77,7 +110,11 @@ impl Embedded {
             .strip_prefix("DynamoDB_20120810.")
             .unwrap_or_default();
         let body = request.body().bytes().unwrap_or_default();
-        let database = &self.0;
+        let database = &self.database;
+        let inserts = match self.tap {
+            Some(_) => Tap::inserts(database, operation, body),
+            None => Vec::new(),
+        };
         let answer = match operation {
             "BatchGetItem" => call(body, |request| database.batch_get_item(request)),
             "GetItem" => call(body, |request| database.get_item(request)),
@@ -90,6 +127,9 @@ impl Embedded {
                 "{other} is not used by Mayfly"
             ))),
         };
+        if let (Ok(_), Some(tap)) = (&answer, &self.tap) {
+            tap.tell(inserts);
+        }
         answer.map_or_else(
             |error| (error.status_code(), error.to_json()),
             |body| (200, body),
@@ -134,5 +174,41 @@ impl HttpClient for Embedded {
         _: &RuntimeComponents,
     ) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn what_has_expired_is_forgotten_and_nothing_else_is() {
+        let database = open(None).unwrap();
+        for (pk, expires) in [
+            ("a", Some("1700000000")),
+            ("b", Some("4000000000")),
+            ("c", None),
+        ] {
+            let mut item = json!({"pk": {"S": pk}, "sk": {"S": "HEAD"}});
+            if let Some(expires) = expires {
+                item["expires"] = json!({"N": expires});
+            }
+            let put = json!({"TableName": TABLE, "Item": item});
+            database
+                .put_item(serde_json::from_value(put).unwrap())
+                .unwrap();
+        }
+        assert_eq!(forget(&database).unwrap(), 1);
+        assert_eq!(forget(&database).unwrap(), 0);
+        let scan = serde_json::from_value(json!({"TableName": TABLE})).unwrap();
+        let left = serde_json::to_value(database.scan(scan).unwrap()).unwrap();
+        let mut left: Vec<&Value> = left["Items"].as_array().unwrap().iter().collect();
+        left.sort_by_key(|item| item["pk"]["S"].to_string());
+        assert_eq!(
+            left.iter().map(|item| &item["pk"]["S"]).collect::<Vec<_>>(),
+            ["b", "c"]
+        );
     }
 }

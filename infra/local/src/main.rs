@@ -9,18 +9,17 @@ use mayfly::{
     config::{environment, level},
     error::Error,
     http::{edge::Edge, lambda::Direct},
-    seal::Purpose,
-    secrets::reseal,
     store::schema,
     telemetry,
 };
 use mayfly_local::{
+    ahead,
     banner::Banner,
     cli::{Cli, Cloud, Command, Serve},
     data_dir::write_private,
     samples,
     sandbox::Sandbox,
-    server,
+    server, stopped,
     vault::{self, Vault},
 };
 use mayfly_token::{
@@ -47,8 +46,19 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Some(Command::Table { name }) => print(&schema::create_table_json(&name)),
-        Some(Command::Sandbox { port, data_dir }) => serve_sandbox(port, &data_dir).await,
-        Some(Command::Reseal { data_dir }) => reseal(&data_dir).await,
+        Some(Command::Sandbox {
+            port,
+            data_dir,
+            clock_ahead,
+        }) => serve_sandbox(port, &data_dir, clock_ahead.as_deref()).await,
+        Some(Command::Reseal { data_dir }) => {
+            telemetry::init_plain(level(&environment)?);
+            print(&stopped::reseal(&data_dir).await?)
+        }
+        Some(Command::Reconcile { data_dir, delete }) => {
+            telemetry::init_plain(level(&environment)?);
+            print(&stopped::reconcile(&data_dir, delete).await?)
+        }
         None => serve(&cli.serve).await,
     }
 }
@@ -68,21 +78,15 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
         Cloud::Real => None,
     };
     let sandbox_url = cloud_listener.as_ref().map(server::url).transpose()?;
-    let vault = Vault::open(options, sandbox_url.as_deref())?;
+    let mut vault = Vault::open(options, sandbox_url.as_deref())?;
+    let embedded = vault.embedded.take();
     let edge = vault::edge(&vault.app);
 
     let serving = server::serve(listener, edge.clone(), vault.sandbox.is_some(), stop());
-    let serving_cloud = async {
-        match (cloud_listener, &vault.sandbox) {
-            (Some(listener), Some(sandbox)) => {
-                server::serve_router(listener, sandbox.router(), std::future::pending()).await
-            }
-            _ => std::future::pending().await,
-        }
-    };
+    let serving_cloud = vault.serve_sandbox(cloud_listener);
     let starting = async {
         Box::pin(start(options, &vault, &edge, &url, sandbox_url.as_deref())).await?;
-        server::sweep(&vault.app).await;
+        server::keep_house(&vault.app, embedded).await;
         anyhow::Ok(())
     };
     tokio::select! {
@@ -108,7 +112,7 @@ async fn listen_beside(listener: &TcpListener) -> anyhow::Result<TcpListener> {
     }
 }
 
-/// Makes what a first start makes, reads the sample, says where everything is.
+/// Makes what a first start makes, reads samples, says where everything is.
 async fn start(
     options: &Serve,
     vault: &Vault,
@@ -122,7 +126,7 @@ async fn start(
         None => (None, false),
     };
     if let (Some(admin), Some(sandbox), true) = (&admin, &vault.sandbox, is_new) {
-        samples::seed(edge, sandbox, admin)
+        samples::seed(edge, sandbox, admin, app.clock.now())
             .await
             .context("cannot make the sample secrets")?;
     }
@@ -132,7 +136,10 @@ async fn start(
     if let Some(file) = &options.ready_file {
         admin = write_ready(app, edge, file, url, admin).await?;
     }
-    let minted = read_sample(app, vault.sandbox.as_ref()).await;
+    let minted = match &vault.sandbox {
+        Some(_) => read_samples(app).await,
+        None => Vec::new(),
+    };
     let banner = Banner {
         url,
         sandbox_url,
@@ -140,7 +147,7 @@ async fn start(
         data_dir: (!options.ephemeral).then(|| options.data_dir.display().to_string()),
         admin: admin.as_ref(),
         awaits_admin: matches!(app.rules.load().await, Err(Error::Unauthenticated)),
-        minted: minted.as_ref(),
+        minted: &minted,
     };
     banner.print().context("cannot print")
 }
@@ -199,68 +206,46 @@ fn named_in(file: &Path) -> Option<Credential> {
     })
 }
 
-/// Reads the sample as a direct invocation would, so that every start shows a credential. `None` if someone removed it.
-async fn read_sample(app: &Arc<App>, sandbox: Option<&Sandbox>) -> Option<Value> {
-    sandbox?;
-    let direct = Direct {
-        principal: Some(mayfly::domain::principal::Principal::role(bootstrap::ADMIN)),
-        alias: Some("start".to_owned()),
-        payload: json!({"path": samples::DYNAMIC}),
-        request_id: "start".to_owned(),
-    };
-    match mayfly_dynamic_read::invoke(app.clone(), direct).await {
-        Ok(minted) => Some(minted),
-        Err(error) => {
-            tracing::info!(
+/// Reads samples as a direct invocation would, so that every start shows credentials. Those that someone removed, or that
+/// an earlier release did not make, are left out.
+async fn read_samples(app: &Arc<App>) -> Vec<(&'static str, Value)> {
+    let mut minted = Vec::new();
+    for path in samples::SHOWN {
+        let direct = Direct {
+            principal: Some(mayfly::domain::principal::Principal::role(bootstrap::ADMIN)),
+            alias: Some("start".to_owned()),
+            payload: json!({"path": path}),
+            request_id: "start".to_owned(),
+        };
+        match mayfly_dynamic_read::invoke(app.clone(), direct).await {
+            Ok(secret) => minted.push((path, secret)),
+            Err(error) => tracing::info!(
+                path,
                 error = mayfly::error::chain(&error),
-                "the sample dynamic secret was not read"
-            );
-            None
+                "a sample dynamic secret was not read"
+            ),
         }
     }
+    minted
 }
 
-async fn serve_sandbox(port: u16, data_dir: &Path) -> anyhow::Result<()> {
+async fn serve_sandbox(
+    port: u16,
+    data_dir: &Path,
+    clock_ahead: Option<&Path>,
+) -> anyhow::Result<()> {
     telemetry::init_plain(level(&environment)?);
     let listener = server::listen(port).await?;
-    let clock = mayfly::clock::SystemClock;
-    let sandbox = Sandbox::open(
-        data_dir,
-        Arc::new(move || mayfly::clock::Clock::now(&clock)),
-    )?;
+    let clock = ahead::clock(clock_ahead);
+    let sandbox = Sandbox::open(data_dir, clock.clone())?;
     let key = samples::seed_cloud(&sandbox)?;
+    let tenant = samples::azure::seed_cloud(&sandbox, clock.now())?;
     print(&json!({
         "url": server::url(&listener)?,
         "accessKey": key.access_key,
         "secretKey": key.secret_key,
         "roleArn": samples::ROLE,
+        "azure": tenant,
     }))?;
     server::serve_router(listener, sandbox.router(), stop()).await
-}
-
-/// Adds a branch key and moves every secret to it.
-async fn reseal(data_dir: &Path) -> anyhow::Result<()> {
-    telemetry::init_plain(level(&environment)?);
-    anyhow::ensure!(
-        data_dir.exists(),
-        "there is no vault in {}",
-        data_dir.display()
-    );
-    let cloud = match std::fs::read_to_string(data_dir.join("cloud")) {
-        Ok(word) if word.trim() == Cloud::Real.word() => Cloud::Real,
-        _ => Cloud::Sandbox,
-    };
-    let options = Serve {
-        port: 0,
-        data_dir: data_dir.to_owned(),
-        ephemeral: false,
-        cloud,
-        ready_file: None,
-        recover: false,
-        no_admin: false,
-    };
-    let vault = Vault::open(&options, None)?;
-    let number = vault.app.sealer.rotate(Purpose::Secret).await?;
-    let done = reseal::reseal_all(&vault.app).await?;
-    print(&json!({"branchKey": number, "moved": done.moved, "missed": done.missed}))
 }

@@ -1,4 +1,6 @@
-//! What a new vault on the sandbox cloud has in it: a base secret, and a dynamic one that mints from it.
+//! What a new vault on the sandbox cloud has in it: base secrets, and dynamic ones that mint from them.
+
+pub mod azure;
 
 use anyhow::Context;
 use axum::body::Body;
@@ -14,14 +16,17 @@ use mayfly::{
 };
 use mayfly_token::bootstrap::Credential;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::sandbox::{Sandbox, SandboxRole, SandboxUser};
 
-/// The sample base secret.
-pub const BASE: &str = "samples/aws/base";
-/// The sample dynamic secret.
-pub const DYNAMIC: &str = "samples/aws/reader";
+/// The AWS base secret.
+const BASE: &str = "samples/aws/base";
+/// The dynamic secret that mints from it.
+const DYNAMIC: &str = "samples/aws/reader";
+/// The dynamic secrets that a start shows: one for each cloud.
+pub const SHOWN: [&str; 2] = [DYNAMIC, azure::READER];
 
 /// The sample's account, visibly made up.
 const ACCOUNT: &str = "123456789012";
@@ -57,17 +62,29 @@ pub fn seed_cloud(sandbox: &Sandbox) -> anyhow::Result<SandboxKey> {
     })
 }
 
-/// Gives the sandbox a user and a role, and the vault a base secret with the user's key and a dynamic one that
-/// assumes the role.
-pub async fn seed(edge: &Edge, sandbox: &Sandbox, admin: &Credential) -> anyhow::Result<()> {
-    let SandboxKey {
-        access_key,
-        secret_key,
-    } = seed_cloud(sandbox)?;
+/// Gives the sandbox what there is to mint from, and the vault base secrets with the keys to it and dynamic ones that
+/// mint.
+pub async fn seed(
+    edge: &Edge,
+    sandbox: &Sandbox,
+    admin: &Credential,
+    now: OffsetDateTime,
+) -> anyhow::Result<()> {
+    let key = seed_cloud(sandbox)?;
+    let tenant = azure::seed_cloud(sandbox, now)?;
     let token = sign_in(edge, admin).await?;
+    for (path, body) in secrets(key).into_iter().chain(tenant.secrets()) {
+        let path = format!("/v1/secrets/{path}");
+        ask(edge, Method::POST, &path, Some(&token), Some(&body)).await?;
+    }
+    Ok(())
+}
+
+/// A base secret with a user's key, and a dynamic one that assumes the role.
+fn secrets(key: SandboxKey) -> [(&'static str, Value); 2] {
     let base = json!({
         "description": "a sample base secret: the key of a user of the sandbox cloud",
-        "data": {"accessKey": access_key, "secretKey": secret_key, "region": "us-east-1"},
+        "data": {"accessKey": key.access_key, "secretKey": key.secret_key, "region": "us-east-1"},
         "attributes": {"type": "aws", "maxTtl": 3600, "allowedRoleArns": [ROLE]},
     });
     let dynamic = json!({
@@ -79,17 +96,7 @@ pub async fn seed(edge: &Edge, sandbox: &Sandbox, admin: &Credential) -> anyhow:
             "ttl": 900,
         },
     });
-    for (path, body) in [(BASE, base), (DYNAMIC, dynamic)] {
-        ask(
-            edge,
-            Method::POST,
-            &format!("/v1/secrets/{path}"),
-            Some(&token),
-            Some(&body),
-        )
-        .await?;
-    }
-    Ok(())
+    [(BASE, base), (DYNAMIC, dynamic)]
 }
 
 /// A token for `credential`.

@@ -1,6 +1,6 @@
 //! Serving the vault on a loopback port until it is told to stop.
 
-use std::{future::Future, net::SocketAddr, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::{
@@ -9,25 +9,30 @@ use axum::{
     extract::{ConnectInfo, Request, State},
     response::Response,
 };
+use dynoxide::Database;
 use http::HeaderValue;
 use mayfly::{
     app::App,
-    error::Error,
     http::{
         edge::{Arrival, Edge},
         path::RawPath,
     },
-    secrets::purge,
 };
-use mayfly_token::rotate::rotate_when_due;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
+use crate::{embedded, stream::Stream};
+
 /// How long running requests may take once the vault was told to stop.
 const LAST_REQUESTS: Duration = Duration::from_secs(10);
-/// How often what was deleted is purged, and how much at a time.
+/// How often what is due is looked for, and how long that may take.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
-const SWEEP_AT_MOST: usize = 500;
+const WORK_AT_MOST: Duration = Duration::from_mins(1);
+/// How often strays are looked for.
+const RECONCILE_EVERY: Duration = Duration::from_hours(24);
+/// How often the table is looked through for what can be forgotten. Whoever reads checks the time.
+const FORGET_EVERY: Duration = Duration::from_hours(1);
 
 /// Says on every answer that its credentials are the sandbox's.
 const SANDBOX_HEADER: &str = "x-mayfly-sandbox";
@@ -112,26 +117,59 @@ async fn answer(
     response
 }
 
-/// Purges what is due and rotates the signing key when it is, every minute, for ever.
-pub async fn sweep(app: &App) {
+/// Does the lease worker's work, for ever: what the table's stream tells of, and every minute what is due.
+pub async fn keep_house(app: &Arc<App>, embedded: Option<(Database, Stream)>) {
+    let (database, stream) = embedded.unzip();
+    tokio::join!(
+        wake(app, stream),
+        sweep(app),
+        reconcile(app),
+        forget(database)
+    );
+}
+
+async fn wake(app: &Arc<App>, stream: Option<Stream>) {
+    // A table elsewhere has no stream here; what is due there waits for the minute.
+    let Some(mut stream) = stream else { return };
+    while let Some(event) = stream.next().await {
+        work(app, event).await;
+    }
+}
+
+async fn sweep(app: &Arc<App>) {
     loop {
-        match purge::sweep(app, SWEEP_AT_MOST).await {
-            Ok(0) => {}
-            Ok(done) => tracing::info!(done, "purged"),
-            Err(error) => tracing::warn!(error = mayfly::error::chain(&error), "not purged"),
-        }
-        match rotate_when_due(app).await {
-            Ok(true) => tracing::info!("signing key rotated"),
-            // A vault without an admin yet has no rules.
-            Ok(false) | Err(Error::Unauthenticated) => {}
-            Err(error) => {
-                tracing::warn!(
-                    error = mayfly::error::chain(&error),
-                    "signing key not rotated"
-                );
-            }
-        }
+        work(app, json!({"mayfly": "sweep"})).await;
         tokio::time::sleep(SWEEP_EVERY).await;
+    }
+}
+
+async fn reconcile(app: &Arc<App>) {
+    loop {
+        tokio::time::sleep(RECONCILE_EVERY).await;
+        work(app, json!({"mayfly": "reconcile"})).await;
+    }
+}
+
+async fn work(app: &Arc<App>, event: Value) {
+    let until = app.clock.now() + WORK_AT_MOST;
+    let work = mayfly_lease_worker::handle(app.clone(), event, until);
+    if let Err(error) = app.sealer.keys().beside(work).await {
+        tracing::warn!(error = mayfly::error::chain(&error), "housekeeping failed");
+    }
+}
+
+/// What a deployed table's time-to-live would remove.
+async fn forget(database: Option<Database>) {
+    let Some(database) = database else { return };
+    loop {
+        let database = database.clone();
+        match tokio::task::spawn_blocking(move || embedded::forget(&database)).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(forgotten)) => tracing::info!(forgotten, "expired items removed"),
+            Ok(Err(error)) => tracing::warn!(%error, "expired items not removed"),
+            Err(error) => tracing::warn!(%error, "expired items not removed"),
+        }
+        tokio::time::sleep(FORGET_EVERY).await;
     }
 }
 

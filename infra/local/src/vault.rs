@@ -5,10 +5,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use axum::Router;
+use dynoxide::Database;
 use mayfly::{
     app::{App, Setup},
     clients,
-    clock::{Clock, SystemClock},
+    clock::Clock,
     config::{AwsAccess, Endpoints, environment},
     domain::sensitive::Sensitive,
     http::edge::Edge,
@@ -16,12 +17,16 @@ use mayfly::{
     seal::{KeyFile, KeyWrapper, Keyrings, Purpose},
     store::table::Table,
 };
+use tokio::net::TcpListener;
 
 use crate::{
+    ahead,
     cli::{Cloud, Serve},
     data_dir::DataDir,
     embedded::{self, Embedded},
     sandbox::Sandbox,
+    server,
+    stream::{self, Stream},
 };
 
 /// All purposes: in one process there is nobody to keep them from.
@@ -33,6 +38,8 @@ pub struct Vault {
     pub app: Arc<App>,
     /// The sandbox cloud, if it mints.
     pub sandbox: Option<Sandbox>,
+    /// The embedded table and its stream, unless the table is elsewhere.
+    pub embedded: Option<(Database, Stream)>,
     /// Held for its lock.
     _dir: Option<DataDir>,
 }
@@ -45,7 +52,7 @@ impl Vault {
         } else {
             Some(DataDir::open(&serve.data_dir, serve.cloud)?)
         };
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock = ahead::clock(serve.clock_ahead.as_deref());
         let sandbox = match serve.cloud {
             Cloud::Sandbox => Some(open_sandbox(dir.as_ref(), &clock)?),
             Cloud::Real => None,
@@ -55,14 +62,21 @@ impl Vault {
             Cloud::Real => Endpoints::read(&environment)?,
         };
         if let Some(url) = sandbox_url {
-            endpoints.sts = Some(url.to_owned());
+            for endpoint in [
+                &mut endpoints.sts,
+                &mut endpoints.azure_login,
+                &mut endpoints.azure_graph,
+                &mut endpoints.azure_arm,
+            ] {
+                *endpoint = Some(url.to_owned());
+            }
         }
         anyhow::ensure!(
             !(serve.ephemeral && endpoints.dynamodb.is_some()),
             "--ephemeral would forget the key of a table that stays: AWS_ENDPOINT_URL_DYNAMODB needs --data-dir"
         );
         let http = clients::https_with_system_roots()?;
-        let table = open_table(dir.as_ref(), &endpoints, &http, &clock)?;
+        let (table, embedded) = open_table(dir.as_ref(), &endpoints, &http, &clock)?;
         let keys: Arc<dyn KeyWrapper> = Arc::new(match &dir {
             Some(dir) => KeyFile::open_or_create(&dir.file("key"))?,
             None => KeyFile::ephemeral()?,
@@ -71,8 +85,19 @@ impl Vault {
         Ok(Self {
             app,
             sandbox,
+            embedded,
             _dir: dir,
         })
+    }
+
+    /// Serves the sandbox cloud on `listener`, if there are both; for ever.
+    pub async fn serve_sandbox(&self, listener: Option<TcpListener>) -> anyhow::Result<()> {
+        match (listener, &self.sandbox) {
+            (Some(listener), Some(sandbox)) => {
+                server::serve_router(listener, sandbox.router(), std::future::pending()).await
+            }
+            _ => std::future::pending().await,
+        }
     }
 }
 
@@ -86,7 +111,8 @@ pub fn app(
 ) -> Arc<App> {
     let keyrings = Keyrings::new(table.clone(), keys, clock.clone(), PURPOSES.to_vec());
     let aws = clients::sts(http, "us-east-1", endpoints, clock.clone());
-    let app = App::new(clock, table, Arc::new(keyrings), Providers { aws });
+    let azure = clients::azure(endpoints, clock.clone());
+    let app = App::new(clock, table, Arc::new(keyrings), Providers { aws, azure });
     // It listens on this machine alone.
     Arc::new(app.with_setup(Setup::Open))
 }
@@ -104,12 +130,11 @@ pub fn edge(app: &Arc<App>) -> Edge {
 
 fn open_sandbox(dir: Option<&DataDir>, clock: &Arc<dyn Clock>) -> anyhow::Result<Sandbox> {
     let clock = clock.clone();
-    let now: crate::sandbox::Now = Arc::new(move || clock.now());
     match dir {
         Some(dir) => {
-            Sandbox::open(&dir.file("cloud.d"), now).context("cannot open the sandbox cloud")
+            Sandbox::open(&dir.file("cloud.d"), clock).context("cannot open the sandbox cloud")
         }
-        None => Ok(Sandbox::in_memory(now)),
+        None => Ok(Sandbox::in_memory(clock)),
     }
 }
 
@@ -119,7 +144,7 @@ fn open_table(
     endpoints: &Endpoints,
     http: &SharedHttpClient,
     clock: &Arc<dyn Clock>,
-) -> anyhow::Result<Table> {
+) -> anyhow::Result<(Table, Option<(Database, Stream)>)> {
     if endpoints.dynamodb.is_some() {
         let aws = AwsAccess {
             region: environment("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned()),
@@ -132,18 +157,13 @@ fn open_table(
             session_token: environment("AWS_SESSION_TOKEN").map(Sensitive::new),
         };
         let name = environment("MAYFLY_TABLE").unwrap_or_else(|| embedded::TABLE.to_owned());
-        return Ok(Table::new(
-            clients::dynamodb(http.clone(), &aws, endpoints),
-            name,
-            clock.clone(),
-        ));
+        let client = clients::dynamodb(http.clone(), &aws, endpoints);
+        return Ok((Table::new(client, name, clock.clone()), None));
     }
     let file = dir.map(|dir| dir.file("table.db"));
     let database = embedded::open(file.as_deref())?;
-    let http = SharedHttpClient::new(Embedded::new(database));
-    Ok(Table::new(
-        embedded::client(http),
-        embedded::TABLE,
-        clock.clone(),
-    ))
+    let (tap, stream) = stream::channel();
+    let http = SharedHttpClient::new(Embedded::new(database.clone()).telling(tap));
+    let table = Table::new(embedded::client(http), embedded::TABLE, clock.clone());
+    Ok((table, Some((database, stream))))
 }

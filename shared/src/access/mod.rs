@@ -15,5 +15,6 @@ pub mod policy;
 pub mod purge;
 pub mod refresh;
 pub mod rules;
+pub mod signing_key;
 pub mod snapshot;
 pub mod token;

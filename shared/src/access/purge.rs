@@ -1,7 +1,8 @@
 //! Removing what access was made of, and what belongs to it: earlier versions, memberships, a role's clients.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
@@ -28,6 +29,9 @@ use crate::{
 /// How many items are looked up at a time.
 const PAGE: usize = 45;
 
+/// How long a request may take to remove what stands in its way.
+const WITHIN_A_REQUEST: Duration = Duration::from_secs(10);
+
 /// Adds the removal of `old`. Its memberships go with it: the name may soon be somebody else's.
 pub fn remove<T: Kind>(change: &mut Change<'_>, app: &App, old: &Head<T>) -> Result<(), Error> {
     let groups: BTreeSet<String> = (old.body.groups().into_iter())
@@ -42,35 +46,46 @@ pub fn remove<T: Kind>(change: &mut Change<'_>, app: &App, old: &Head<T>) -> Res
 
 /// Removes what is over at a name where something new is to be made.
 pub async fn clear<T: Kind>(app: &App, over: &Head<T>) -> Result<(), Error> {
-    let mut change = Change::new(app);
-    remove(&mut change, app, over)?;
-    match change.write().await {
-        Ok(()) => remove_rest(app, T::ENTITY, &over.folded(), over.id).await,
-        Err(TransactError::Cancelled(_)) => Ok(()), // somebody else cleared it, or brought it back
-        Err(error) => Err(error.into()),
-    }
+    let until = app.clock.now() + WITHIN_A_REQUEST;
+    remove_head(app, over, until).await.map(|_| ())
 }
 
-/// Removes one soft-deleted head whose 72 hours are over; answers whether there was one.
-pub async fn purge(app: &App, due: &RemovalRecord) -> Result<bool, Error> {
+/// Removes what belonged to `old`, which was just removed. Whoever waits for this does not wait for a large home or group:
+/// the task remembers what is left.
+pub async fn remove_rest_of<T: Kind>(app: &App, old: &Head<T>) -> Result<(), Error> {
+    let until = app.clock.now() + WITHIN_A_REQUEST;
+    remove_rest(app, T::ENTITY, &old.folded(), old.id, until)
+        .await
+        .map(|_| ())
+}
+
+/// Removes one soft-deleted head whose 72 hours are over; answers whether it is gone with all that belonged to it.
+/// Nothing new is begun after `until`; a task remembers what is left.
+pub async fn purge(app: &App, due: &RemovalRecord, until: OffsetDateTime) -> Result<bool, Error> {
     match due.entity.as_str() {
-        Role::ENTITY => purge_kind::<Role>(app, due).await,
-        User::ENTITY => purge_kind::<User>(app, due).await,
-        Group::ENTITY => purge_kind::<Group>(app, due).await,
-        Client::ENTITY => purge_kind::<Client>(app, due).await,
-        Policy::ENTITY => purge_kind::<Policy>(app, due).await,
-        _ => {
-            tracing::warn!("a removal of an unknown kind is left alone");
-            Ok(false)
-        }
+        Role::ENTITY => purge_kind::<Role>(app, due, until).await,
+        User::ENTITY => purge_kind::<User>(app, due, until).await,
+        Group::ENTITY => purge_kind::<Group>(app, due, until).await,
+        Client::ENTITY => purge_kind::<Client>(app, due, until).await,
+        Policy::ENTITY => purge_kind::<Policy>(app, due, until).await,
+        _ => Err(unknown()),
     }
 }
 
-async fn purge_kind<T: Kind>(app: &App, due: &RemovalRecord) -> Result<bool, Error> {
+/// Of a later version, perhaps: it is left alone.
+fn unknown() -> Error {
+    Error::internal("a removal of an unknown kind")
+}
+
+async fn purge_kind<T: Kind>(
+    app: &App,
+    due: &RemovalRecord,
+    until: OffsetDateTime,
+) -> Result<bool, Error> {
     let head: Option<Head<T>> = app.table.get(&Key::head::<T>(&due.name)).await?;
     let over = |head: &Head<T>| head.id == due.id && heads::is_over(head, app.clock.now());
     match head.filter(over) {
-        Some(head) => clear(app, &head).await.map(|()| true),
+        Some(head) => remove_head(app, &head, until).await,
         None => app
             .table
             .delete_all([due.key.clone()])
@@ -79,33 +94,66 @@ async fn purge_kind<T: Kind>(app: &App, due: &RemovalRecord) -> Result<bool, Err
     }
 }
 
-/// Removes what belonged to a removed head, then the task that says so. May be run any number of times.
-pub async fn remove_rest(app: &App, entity: &str, name: &str, id: Uuid) -> Result<(), Error> {
-    app.table
-        .delete_versions(&format!("{entity}#{name}"), id)
-        .await?;
-    if entity == Group::ENTITY {
-        remove_members(app, name, id).await?;
+async fn remove_head<T: Kind>(
+    app: &App,
+    over: &Head<T>,
+    until: OffsetDateTime,
+) -> Result<bool, Error> {
+    let mut change = Change::new(app);
+    remove(&mut change, app, over)?;
+    match change.write().await {
+        Ok(()) => remove_rest(app, T::ENTITY, &over.folded(), over.id, until).await,
+        Err(TransactError::Cancelled(_)) => Ok(false), // somebody else cleared it, or brought it back
+        Err(error) => Err(error.into()),
     }
-    if entity == Role::ENTITY {
-        remove_clients(app, name, id).await?;
-        remove_home(app, Principal::role(name), id).await?;
-    }
-    if entity == User::ENTITY {
-        remove_home(app, Principal::user(name), id).await?;
-    }
-    app.table.delete_all([Key::task(id)]).await
 }
 
-async fn remove_home(app: &App, owner: Principal, id: Uuid) -> Result<(), Error> {
-    secrets::purge::remove_home(app, Home { owner, id }).await
+/// Removes what belonged to a removed head, then the task that says so; answers whether that was all of it. May be run
+/// any number of times.
+pub async fn remove_rest(
+    app: &App,
+    entity: &str,
+    name: &str,
+    id: Uuid,
+    until: OffsetDateTime,
+) -> Result<bool, Error> {
+    let all = match entity {
+        Group::ENTITY => remove_members(app, name, id, until).await?,
+        Role::ENTITY => {
+            remove_clients(app, name, id, until).await?
+                && remove_home(app, Principal::role(name), id, until).await?
+        }
+        User::ENTITY => remove_home(app, Principal::user(name), id, until).await?,
+        Client::ENTITY | Policy::ENTITY => true,
+        _ => return Err(unknown()),
+    };
+    if all {
+        let partition = format!("{entity}#{name}");
+        app.table.delete_versions(&partition, id).await?;
+        app.table.delete_all([Key::task(id)]).await?;
+    }
+    Ok(all)
+}
+
+async fn remove_home(
+    app: &App,
+    owner: Principal,
+    id: Uuid,
+    until: OffsetDateTime,
+) -> Result<bool, Error> {
+    secrets::purge::remove_home(app, Home { owner, id }, until).await
 }
 
 /// Members of the group that was removed; one made again under its name keeps its own.
-async fn remove_members(app: &App, name: &str, id: Uuid) -> Result<(), Error> {
+async fn remove_members(
+    app: &App,
+    name: &str,
+    id: Uuid,
+    until: OffsetDateTime,
+) -> Result<bool, Error> {
     let mark = group_mark(id);
     let mut from = MEMBER_PREFIX.to_owned();
-    loop {
+    while app.clock.now() < until {
         let range = Range {
             index: None,
             partition: &format!("{}#{name}", Group::ENTITY),
@@ -116,7 +164,7 @@ async fn remove_members(app: &App, name: &str, id: Uuid) -> Result<(), Error> {
         };
         let found: Vec<MemberRecord> = app.table.query(range).await?;
         let Some(last) = found.last() else {
-            return Ok(());
+            return Ok(true);
         };
         from = format!("{}\u{1}", last.key.sk);
         let members: Vec<Principal> = (found.iter())
@@ -125,10 +173,16 @@ async fn remove_members(app: &App, name: &str, id: Uuid) -> Result<(), Error> {
             .collect();
         membership::leave(app, None, (name, &mark), &members).await?;
     }
+    Ok(false)
 }
 
 /// Clients of the role that was removed. They could sign in no more.
-async fn remove_clients(app: &App, role: &str, id: Uuid) -> Result<(), Error> {
+async fn remove_clients(
+    app: &App,
+    role: &str,
+    id: Uuid,
+    until: OffsetDateTime,
+) -> Result<bool, Error> {
     let mut walk = Walk {
         index: BROWSE,
         entity: Client::ENTITY,
@@ -137,7 +191,7 @@ async fn remove_clients(app: &App, role: &str, id: Uuid) -> Result<(), Error> {
         descending: false,
         after: None,
     };
-    loop {
+    while app.clock.now() < until {
         let found = page(&app.table, &walk, PAGE, |_: &HeadSummary| true).await?;
         for summary in &found.found {
             let client: Option<ClientRecord> = app.table.get(&summary.key).await?;
@@ -146,8 +200,9 @@ async fn remove_clients(app: &App, role: &str, id: Uuid) -> Result<(), Error> {
             }
         }
         if found.next.is_none() {
-            return Ok(());
+            return Ok(true);
         }
         walk.after = found.next;
     }
+    Ok(false)
 }

@@ -5,6 +5,8 @@
 pub enum Cloud {
     /// Amazon Web Services.
     Aws,
+    /// Microsoft Azure.
+    Azure,
 }
 
 impl Cloud {
@@ -12,7 +14,16 @@ impl Cloud {
     pub fn named(word: &str) -> Option<Self> {
         match word {
             "aws" => Some(Self::Aws),
+            "azure" => Some(Self::Azure),
             _ => None,
+        }
+    }
+
+    /// Its name in `attributes.type`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::Azure => "azure",
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod attributes;
 pub mod cloud;
 pub mod data;
 pub mod json;
+pub mod lease;
 pub mod link;
 pub mod location;
 pub mod name;

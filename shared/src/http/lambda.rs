@@ -69,7 +69,8 @@ pub fn app(settings: &Settings, purposes: &[Purpose]) -> Result<Arc<App>, Error>
         Some(code) => Setup::Code(code.clone()),
         None => Setup::Closed,
     };
-    let app = App::new(clock, table, Arc::new(keys), Providers { aws });
+    let azure = clients::azure(&settings.endpoints, clock.clone());
+    let app = App::new(clock, table, Arc::new(keys), Providers { aws, azure });
     Ok(Arc::new(app.with_setup(setup)))
 }
 
@@ -79,7 +80,12 @@ pub async fn main(
     router: impl FnOnce(Arc<App>) -> axum::Router,
     direct: Option<DirectHandler>,
 ) -> ExitCode {
-    match run(purposes, router, direct).await {
+    ended(run(purposes, router, direct).await)
+}
+
+/// How a function's process ends.
+pub(crate) fn ended(outcome: Result<(), lambda_runtime::Error>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nothing can be done about a closed standard error.
@@ -190,13 +196,13 @@ fn refused(problem: &str) -> Diagnostic {
     }
 }
 
-/// A failed direct invocation, so that orchestrators can tell errors apart by type.
-fn failed(error: &Error, request_id: &str) -> Diagnostic {
+/// A failed invocation, so that orchestrators can tell errors apart by type.
+pub(crate) fn failed(error: &Error, request_id: &str) -> Diagnostic {
     if crate::http::error::status(error).is_server_error() {
         tracing::error!(
             request_id,
             error = crate::error::chain(error),
-            "direct invocation failed"
+            "invocation failed"
         );
     }
     let error_type = match error {

@@ -4,8 +4,9 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::{StatusCode, header};
+use http::{HeaderName, StatusCode, header};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::domain::sensitive::Sensitive;
 
@@ -15,7 +16,11 @@ pub struct Reply {
     /// 200, 201 or 204.
     pub status: StatusCode,
     body: Option<Sensitive>,
+    lease: Option<Uuid>,
 }
+
+/// Names the lease of what was minted, for whoever wants to revoke it before its time.
+const LEASE_HEADER: HeaderName = HeaderName::from_static("mayfly-lease-id");
 
 impl Reply {
     /// JSON text that may hold a secret.
@@ -23,6 +28,7 @@ impl Reply {
         Self {
             status,
             body: Some(body),
+            lease: None,
         }
     }
 
@@ -31,6 +37,7 @@ impl Reply {
         Self {
             status,
             body: Some(Sensitive::new(body.to_string())),
+            lease: None,
         }
     }
 
@@ -41,7 +48,17 @@ impl Reply {
 
     /// 204, or 200 without a body where a client wants just that.
     pub fn empty(status: StatusCode) -> Self {
-        Self { status, body: None }
+        Self {
+            status,
+            body: None,
+            lease: None,
+        }
+    }
+
+    /// The same, of something that was minted under a lease.
+    #[must_use]
+    pub fn under(self, lease: Option<Uuid>) -> Self {
+        Self { lease, ..self }
     }
 }
 
@@ -59,6 +76,10 @@ impl IntoResponse for Reply {
             (header::CONTENT_TYPE, "application/json"),
             (header::CACHE_CONTROL, "no-store"),
         ];
-        (self.status, headers, body).into_response()
+        let mut response = (self.status, headers, body).into_response();
+        if let Some(lease) = self.lease.and_then(|id| id.to_string().parse().ok()) {
+            response.headers_mut().insert(LEASE_HEADER, lease);
+        }
+        response
     }
 }

@@ -24,6 +24,8 @@ pub enum Tail {
     Description,
     /// `::listpaths`
     ListPaths,
+    /// `::check`
+    Check,
     /// `/version/{n}`
     Version(u64),
     /// `/rollback/{n}`
@@ -57,6 +59,7 @@ impl Named {
         let (before, tail) = match text.rsplit_once("::") {
             Some((before, "description")) => (before, Tail::Description),
             Some((before, "listpaths")) => (before, Tail::ListPaths),
+            Some((before, "check")) => (before, Tail::Check),
             _ => numbered(text, "version", Tail::Version),
         };
         Ok(Self::new(owner, before, tail))
@@ -103,7 +106,7 @@ impl Named {
 
     /// A secret that does not exist yet.
     pub fn new_target(&self) -> Result<Target, Error> {
-        for suffix in ["::description", "::listpaths"] {
+        for suffix in ["::description", "::listpaths", "::check"] {
             if self.text.ends_with(suffix) {
                 return Err(Error::invalid("path", format!("must not end in {suffix}")));
             }

@@ -4,8 +4,10 @@
 //! one is pure, so it is made when a secret is written and again at every read.
 
 pub mod aws;
+pub mod azure;
 
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::{
     audit::Issuance,
@@ -19,6 +21,12 @@ use crate::{
 /// A base secret, opened.
 #[derive(Debug, Clone)]
 pub struct Base {
+    /// Which secret it is.
+    pub id: Uuid,
+    /// The version of its data.
+    pub version: u64,
+    /// The revision of its item, for what is written on condition that it is as it was read.
+    pub rev: u64,
     /// The credential.
     pub data: SecretData,
     /// Its cloud and its bounds.
@@ -27,11 +35,45 @@ pub struct Base {
     pub modified: OffsetDateTime,
 }
 
+impl Base {
+    /// A base that is about to be written: nothing can be minted from it yet.
+    pub fn unwritten(data: SecretData, attributes: Attributes, now: OffsetDateTime) -> Self {
+        Self {
+            id: Uuid::nil(),
+            version: 0,
+            rev: 0,
+            data,
+            attributes,
+            modified: now,
+        }
+    }
+}
+
 /// What to mint, checked against every bound.
 #[derive(Debug)]
 pub enum Plan {
     /// By AWS STS.
     Aws(aws::Plan),
+    /// By Azure.
+    Azure(azure::Plan),
+}
+
+/// How a plan is carried out.
+#[derive(Debug)]
+pub enum Way<'a> {
+    /// What is minted ends by itself.
+    AtOnce(AtOnce<'a>),
+    /// What is minted must be taken back: a lease is written first.
+    Leased(&'a azure::Plan, &'a azure::Leased),
+}
+
+/// What ends by itself.
+#[derive(Debug)]
+pub enum AtOnce<'a> {
+    /// A session of AWS STS.
+    Aws(&'a aws::Plan),
+    /// An access token of Microsoft Entra for this scope.
+    AzureToken(&'a azure::Plan, &'a str),
 }
 
 /// A minted credential in its wire form.
@@ -43,14 +85,29 @@ pub struct Minted {
 
 impl Plan {
     /// What the dynamic secret with these `attributes` asks of `base`, by the right that linked it.
+    ///
+    /// A base that says of itself that it has expired by `now` is refused.
     pub fn new(
         cloud: Cloud,
         attributes: &Attributes,
         base: &Base,
         right: LinkRight,
+        now: OffsetDateTime,
     ) -> Result<Self, Error> {
         match cloud {
             Cloud::Aws => aws::Plan::new(attributes, base, right).map(Self::Aws),
+            Cloud::Azure => azure::Plan::new(attributes, base, right, now).map(Self::Azure),
+        }
+    }
+
+    /// How it is carried out.
+    pub fn way(&self) -> Way<'_> {
+        match self {
+            Self::Aws(plan) => Way::AtOnce(AtOnce::Aws(plan)),
+            Self::Azure(plan) => match &plan.kind {
+                azure::Kind::Token { scope } => Way::AtOnce(AtOnce::AzureToken(plan, scope)),
+                azure::Kind::Leased(leased) => Way::Leased(plan, leased),
+            },
         }
     }
 }
@@ -59,6 +116,16 @@ impl Plan {
 pub fn check_base(cloud: Cloud, base: &Base) -> Result<(), Error> {
     match cloud {
         Cloud::Aws => aws::check_base(base),
+        Cloud::Azure => azure::check_base(base),
+    }
+}
+
+/// Whether a base that gets `new` data still acts as the same principal, so that it can take back what was minted with
+/// `old`. A new secret of the same principal does.
+pub fn is_same_principal(cloud: Cloud, old: &SecretData, new: &SecretData) -> bool {
+    match cloud {
+        Cloud::Aws => true,
+        Cloud::Azure => azure::is_same_principal(old, new),
     }
 }
 
@@ -66,18 +133,22 @@ pub fn check_base(cloud: Cloud, base: &Base) -> Result<(), Error> {
 pub struct Providers {
     /// AWS STS.
     pub aws: aws::Sts,
+    /// Azure.
+    pub azure: azure::Azure,
 }
 
 impl Providers {
-    /// Mints. The name of the session leads from the cloud's own log back to the caller and the issuance.
+    /// Mints what ends by itself. Where the cloud lets us, a name leads from its own log back to the caller and the
+    /// issuance.
     pub async fn mint(
         &self,
-        plan: &Plan,
+        plan: &AtOnce<'_>,
         issuance: &Issuance,
         caller: &Principal,
     ) -> Result<Minted, Error> {
         match plan {
-            Plan::Aws(plan) => self.aws.mint(plan, issuance, caller).await,
+            AtOnce::Aws(plan) => self.aws.mint(plan, issuance, caller).await,
+            AtOnce::AzureToken(plan, scope) => self.azure.mint_token(plan, scope).await,
         }
     }
 }

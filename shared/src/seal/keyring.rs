@@ -142,6 +142,37 @@ impl Keyrings {
         self.unwrap(purpose, number, &ring).await
     }
 
+    /// The number of the newest key of `purpose` and when it was made, in milliseconds since 1970, as the table has them;
+    /// `None` before the first.
+    pub(crate) async fn newest_made(&self, purpose: Purpose) -> Result<Option<(u32, i64)>, Error> {
+        let partition = Key::keyring(purpose);
+        let range = Range {
+            index: None,
+            partition: &partition,
+            from: "K#",
+            to: "K#~",
+            descending: true,
+            limit: 1,
+        };
+        let newest: Vec<BranchKeyRecord> = self.table.query(range).await?;
+        Ok(newest.first().map(|key| (key.number, key.created)))
+    }
+
+    /// Adds a key if the newest is older than `age`; answers whether it was. Of those who find it so at once, one adds it.
+    pub(crate) async fn rotate_when_older(
+        &self,
+        purpose: Purpose,
+        age: Duration,
+    ) -> Result<bool, Error> {
+        let over = unix_millis(self.clock.now()) - millis(age);
+        match self.newest_made(purpose).await? {
+            Some((number, made)) if made <= over => {
+                self.add(purpose, number + 1).await.map(|_| true)
+            }
+            _ => Ok(false),
+        }
+    }
+
     /// Adds a key after the newest.
     pub(crate) async fn rotate(&self, purpose: Purpose) -> Result<u32, Error> {
         let ring = self.load(purpose).await?;

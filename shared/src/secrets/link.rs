@@ -21,7 +21,7 @@ use crate::{
     provider::{Base, Plan},
     secrets::{locate::Located, stored},
     store::{
-        schema::{Key, LinkRecord, LinksRecord, SecretRecord},
+        schema::{Key, LeaseCountRecord, LinkRecord, LinksRecord, SecretRecord},
         table::{Item, decode},
     },
 };
@@ -70,7 +70,7 @@ pub async fn tie(
     }
     let opened = stored::open_base(&app.sealer, &base.record).await?;
     let attributes = content.attributes.clone().unwrap_or_default();
-    Plan::new(base.cloud, &attributes, &opened, right)?;
+    Plan::new(base.cloud, &attributes, &opened, right, app.clock.now())?;
     Ok(Some(Tie {
         link: Link {
             base: base_path,
@@ -92,6 +92,16 @@ pub(crate) fn still_linked(item: Option<Item>) -> Error {
         "dynamic secrets are linked to this secret ({}); list them with \
          GET /v1/secrets?search.links=true&searchTerm={path}, and remove or relink them first",
         record.links
+    ))
+}
+
+/// What stands in the way of changing who a base is, or of removing it: what must still be taken back with it.
+pub(crate) fn still_leased(item: Option<Item>) -> Error {
+    let count = item.and_then(|item| decode::<LeaseCountRecord>(item).ok());
+    let count = count.map_or(String::new(), |record| format!(" ({})", record.leases));
+    Error::Refused(format!(
+        "this base secret has unfinished leases{count}, which are taken back with it; list them with \
+         GET /v1/leases?base= and its path, and revoke them or wait until they have ended"
     ))
 }
 
@@ -147,6 +157,6 @@ fn check_base(base: Option<SecretRecord>, app: &App) -> Result<BaseRecord, Strin
     }
     match stored::cloud(&record) {
         Some(cloud) => Ok(BaseRecord { record, cloud }),
-        None => Err("is no base secret: its attributes.type must be aws".to_owned()),
+        None => Err("is no base secret: its attributes.type must be aws or azure".to_owned()),
     }
 }

@@ -1,5 +1,7 @@
 //! Removing what was deleted: what was soft-deleted after its 72 hours, and earlier versions of what was removed.
 
+use serde::Serialize;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
@@ -8,15 +10,14 @@ use crate::{
     change::Change,
     clock::unix_millis,
     domain::location::{Home, Place},
-    error::Error,
+    error::{Error, chain},
+    leases::rule::Rule,
     secrets::{link, stored},
     store::{
-        schema::{
-            BROWSE, DUE, HOME, Key, PURGE, RemovalRecord, SECRET, SecretRecord, SecretSummary,
-            TASK, due_sort, shards_of,
-        },
+        due::{Due, DueItem},
+        schema::{BROWSE, HOME, Key, PURGE, RemovalRecord, SECRET, SecretRecord, TASK},
         search::{Walk, page},
-        table::{Range, TransactError},
+        table::TransactError,
         writes::Only,
     },
 };
@@ -40,6 +41,10 @@ pub(crate) fn push_removal(
     change.push(table.remove(&Key::secret_id(entity, old.id), &Only::Always)?);
     let links = table.remove(&Key::links(&old.at), &Only::IfUnlinked)?;
     change.push_guard(links, link::still_linked);
+    if stored::cloud(old).is_some() && app.keeps(Rule::BaseGuard) {
+        let leases = table.remove(&Key::lease_count(old.id), &Only::IfUnleased)?;
+        change.push_guard(leases, link::still_leased);
+    }
     change.push(table.remove(&Key::purge(old.id), &Only::Always)?);
     let now = unix_millis(app.clock.now());
     let task = RemovalRecord::task(entity, &old.at.name(), old.id, now);
@@ -54,67 +59,95 @@ pub async fn remove_versions(app: &App, id: Uuid, head: &Key) -> Result<(), Erro
     app.table.delete_all([Key::task(id)]).await
 }
 
-/// Purges what is due now, at most `limit` things; answers how many. Each is treated alone: what fails is left for
-/// the next run, and its error is answered after the others had their turn.
-pub async fn sweep(app: &App, limit: usize) -> Result<usize, Error> {
-    let mut outcomes = Vec::new();
-    for record in due(app, PURGE, limit).await? {
-        outcomes.push(purge(app, &record).await);
-    }
-    for record in due(app, TASK, limit).await? {
-        outcomes.push(finish(app, &record).await.map(|()| true));
-    }
-    let outcomes: Vec<bool> = outcomes.into_iter().collect::<Result<_, _>>()?;
-    Ok(outcomes.into_iter().filter(|done| *done).count())
+/// What a sweep did.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Swept {
+    /// Things that are gone now, with all that belonged to them.
+    pub done: usize,
+    /// What did not work; the next sweep tries again.
+    pub failed: usize,
+    /// Records that say nothing this version understands. They are left as they are.
+    pub unreadable: usize,
 }
 
-/// Everything of `entity` that is due now.
-async fn due(app: &App, entity: &str, limit: usize) -> Result<Vec<RemovalRecord>, Error> {
-    let now = format!("{}~", due_sort(unix_millis(app.clock.now())));
-    let mut found = Vec::new();
-    for shard in shards_of(entity) {
-        let range = Range {
-            index: Some(DUE),
-            partition: &shard,
-            from: "0",
-            to: &now,
-            descending: false,
-            limit,
-        };
-        found.extend(app.table.query::<DueRecord>(range).await?);
-    }
-    found.truncate(limit);
-    let keys: Vec<Key> = found.into_iter().map(|record| record.key).collect();
-    let mut records = Vec::new();
-    for chunk in keys.chunks(PAGE) {
-        let items = app.table.batch_get(chunk.iter().cloned()).await?;
-        for key in chunk {
-            records.extend(items.record(key)?);
+/// Removes what is due, what has waited longest first, until there is no more or `until` has come. Each thing is treated
+/// alone: what fails or cannot be read is logged, counted and left for another time, and keeps nothing else waiting.
+pub async fn sweep(app: &App, until: OffsetDateTime) -> Swept {
+    let mut swept = Swept::default();
+    let now = app.clock.now();
+    // What is half removed may take half of the time.
+    for (list, until) in [(TASK, now + (until - now) / 2), (PURGE, until)] {
+        if let Err(error) = sweep_list(app, list, until, &mut swept).await {
+            tracing::warn!(list, error = chain(&error), "what is due was not found");
+            swept.failed += 1;
         }
     }
-    Ok(records)
+    swept
 }
 
-/// What the index answers; the rest is read from the table, strongly consistent.
-#[derive(serde::Deserialize)]
-struct DueRecord {
-    #[serde(flatten)]
-    key: Key,
+async fn sweep_list(
+    app: &App,
+    list: &str,
+    until: OffsetDateTime,
+    swept: &mut Swept,
+) -> Result<(), Error> {
+    let mut due = Due::new(&app.table, list, app.clock.now());
+    while app.clock.now() < until {
+        let Some(found) = due.next::<RemovalRecord>().await? else {
+            return Ok(());
+        };
+        for DueItem { key, record } in found {
+            if app.clock.now() >= until {
+                return Ok(());
+            }
+            let outcome = match (record, list) {
+                (Ok(task), TASK) => finish(app, &task, until).await,
+                (Ok(end), _) => purge(app, &end, until).await,
+                (Err(error), _) => {
+                    tracing::warn!(
+                        item = key.pk,
+                        error = chain(&error),
+                        "a removal is left alone"
+                    );
+                    swept.unreadable += 1;
+                    continue;
+                }
+            };
+            match outcome {
+                Ok(done) => swept.done += usize::from(done),
+                Err(error) => {
+                    tracing::warn!(item = key.pk, error = chain(&error), "not removed");
+                    swept.failed += 1;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Finishes the removal under `key`, if it is still to be done; answers whether it was.
+pub async fn finish_task(app: &App, key: &Key, until: OffsetDateTime) -> Result<bool, Error> {
+    match app.table.get::<RemovalRecord>(key).await? {
+        Some(task) => finish(app, &task, until).await,
+        None => Ok(false),
+    }
 }
 
 /// Removes one soft-deleted thing, each kind in its own way.
-async fn purge(app: &App, due: &RemovalRecord) -> Result<bool, Error> {
+async fn purge(app: &App, due: &RemovalRecord, until: OffsetDateTime) -> Result<bool, Error> {
     match due.entity.as_str() {
         SECRET | HOME => purge_secret(app, due).await,
-        _ => access::purge::purge(app, due).await,
+        _ => access::purge::purge(app, due, until).await,
     }
 }
 
-/// Removes what was left of one removed thing.
-async fn finish(app: &App, task: &RemovalRecord) -> Result<(), Error> {
+/// Removes what was left of one removed thing; answers whether that was all of it.
+async fn finish(app: &App, task: &RemovalRecord, until: OffsetDateTime) -> Result<bool, Error> {
     match task.entity.as_str() {
-        SECRET | HOME => remove_versions(app, task.id, &task.head()).await,
-        entity => access::purge::remove_rest(app, entity, &task.name, task.id).await,
+        SECRET | HOME => remove_versions(app, task.id, &task.head())
+            .await
+            .map(|()| true),
+        entity => access::purge::remove_rest(app, entity, &task.name, task.id, until).await,
     }
 }
 
@@ -130,9 +163,9 @@ async fn purge_secret(app: &App, due: &RemovalRecord) -> Result<bool, Error> {
     remove(app, &head).await
 }
 
-/// Removes all secrets of the home of someone who is gone for good. May be run any number of times; those that are marked
-/// for deletion have an end of their own.
-pub async fn remove_home(app: &App, home: Home) -> Result<(), Error> {
+/// Removes all secrets of the home of someone who is gone for good, as far as it gets by `until`; answers whether that
+/// was all of them. May be run any number of times; those that are marked for deletion have an end of their own.
+pub async fn remove_home(app: &App, home: Home, until: OffsetDateTime) -> Result<bool, Error> {
     let place = Place::Home(home);
     let mut walk = Walk {
         index: BROWSE,
@@ -142,18 +175,31 @@ pub async fn remove_home(app: &App, home: Home) -> Result<(), Error> {
         descending: false,
         after: None,
     };
+    let mut outcome = Ok(true);
     loop {
-        let page = page(&app.table, &walk, PAGE, |_: &SecretSummary| true).await?;
-        for summary in page.found {
-            let key = Key::secret(&place.at(&summary.path));
-            if let Some(head) = app.table.get::<SecretRecord>(&key).await? {
-                remove(app, &head).await?;
+        let page = page(&app.table, &walk, PAGE, |_: &Key| true).await?;
+        for key in page.found {
+            if app.clock.now() >= until {
+                return outcome.map(|_| false);
+            }
+            // One that cannot be read keeps the home, but none of the others.
+            match remove_at(app, &key).await {
+                Ok(()) => {}
+                Err(error) if error.is_retryable() => return Err(error),
+                Err(error) => outcome = Err(error),
             }
         }
         if page.next.is_none() {
-            return Ok(());
+            return outcome;
         }
         walk.after = page.next;
+    }
+}
+
+async fn remove_at(app: &App, key: &Key) -> Result<(), Error> {
+    match app.table.get::<SecretRecord>(key).await? {
+        Some(head) => remove(app, &head).await.map(|_| ()),
+        None => Ok(()),
     }
 }
 

@@ -160,6 +160,9 @@ pub async fn open_base(sealer: &Sealer, record: &SecretRecord) -> Result<Base, E
         ));
     }
     Ok(Base {
+        id: record.id,
+        version: record.version,
+        rev: record.rev,
         data: content.data,
         attributes: content.attributes.unwrap_or_default(),
         modified: time_of(record.modified),

@@ -15,12 +15,14 @@ use crate::{
         secret::{Content, DELETED_FOR, MAX_VERSIONS},
     },
     error::Error,
+    leases::rule::Rule,
+    provider,
     secrets::{
         link::{self, Tie},
         purge, stored,
     },
     store::{
-        schema::{Key, LinkRecord, RemovalRecord, SecretIdRecord, SecretRecord},
+        schema::{Key, LinkRecord, RemovalRecord, SecretIdRecord, SecretRecord, TaskRecord},
         writes::Only,
     },
 };
@@ -102,8 +104,12 @@ pub async fn replace(
         );
     }
     // Others mint from a base by what it is: while they do, it may not become a dynamic secret or change its cloud.
-    if record.kind != old.kind || (record.link.is_some() && old.link.is_none()) {
+    let becomes_another = record.kind != old.kind || (record.link.is_some() && old.link.is_none());
+    if becomes_another {
         require_unlinked(&mut change, app, old)?;
+    }
+    if becomes_another || !mints_as_before(app, old, content).await? {
+        require_unleased(&mut change, app, old)?;
     }
     relink(&mut change, app, old.link.as_ref(), tie)?;
     change
@@ -113,10 +119,13 @@ pub async fn replace(
 }
 
 /// Marks a live secret for deletion. A dynamic one lets go of its base.
+///
+/// Its leases end with their ttl, or now, if `revoking` says so.
 pub async fn soft_delete(
     app: &App,
     trail: &Trail,
     old: &SecretRecord,
+    revoking: Option<&TaskRecord>,
 ) -> Result<Attempt<()>, Error> {
     let now = unix_millis(app.clock.now());
     let record = SecretRecord {
@@ -130,7 +139,11 @@ pub async fn soft_delete(
     let end = RemovalRecord::purge(old.at.place.entity(), &old.at.name(), old.id, due);
     change.push(app.table.write(&end, &Only::Always)?);
     require_unlinked(&mut change, app, old)?;
+    require_unleased(&mut change, app, old)?;
     relink(&mut change, app, old.link.as_ref(), None)?;
+    if let Some(revoking) = revoking {
+        change.push(app.table.write(revoking, &Only::IfNew)?);
+    }
     change.commit(trail, 200, "marked for deletion").await
 }
 
@@ -158,14 +171,19 @@ pub async fn restore(
 
 /// Removes a secret for good: head, alias and count at once, its earlier versions right after.
 ///
-/// The task that is written with it lets whoever comes later finish, should this process not.
+/// The task that is written with it lets whoever comes later finish, should this process not. Its leases end with their
+/// ttl, or now, if `revoking` says so.
 pub async fn force_delete(
     app: &App,
     trail: &Trail,
     old: &SecretRecord,
+    revoking: Option<&TaskRecord>,
 ) -> Result<Attempt<()>, Error> {
     let mut change = Change::new(app);
     purge::push_removal(&mut change, app, old)?;
+    if let Some(revoking) = revoking {
+        change.push(app.table.write(revoking, &Only::IfNew)?);
+    }
     if old.deleted_at.is_none() {
         relink(&mut change, app, old.link.as_ref(), None)?;
     }
@@ -211,6 +229,28 @@ fn require_unlinked(change: &mut Change<'_>, app: &App, old: &SecretRecord) -> R
     let write = app.table.require(&links, &Only::IfUnlinked)?;
     change.push_guard(write, link::still_linked);
     Ok(())
+}
+
+/// Nothing that was minted from `old` must still be taken back with it. A dynamic secret is not needed for that.
+fn require_unleased(change: &mut Change<'_>, app: &App, old: &SecretRecord) -> Result<(), Error> {
+    if stored::cloud(old).is_some() && app.keeps(Rule::BaseGuard) {
+        let count = Key::lease_count(old.id);
+        let write = app.table.require(&count, &Only::IfUnleased)?;
+        change.push_guard(write, link::still_leased);
+    }
+    Ok(())
+}
+
+/// Whether what takes the place of `old` takes back as the same principal what `old` minted. A new secret of the same
+/// principal does.
+async fn mints_as_before(app: &App, old: &SecretRecord, new: &Content) -> Result<bool, Error> {
+    match stored::cloud(old) {
+        None => Ok(true),
+        Some(cloud) => {
+            let before = stored::open(&app.sealer, old).await?;
+            Ok(provider::is_same_principal(cloud, &before.data, &new.data))
+        }
+    }
 }
 
 /// The base lives and is a base; the counts move from the old link to the new one.

@@ -2,6 +2,7 @@
 
 pub mod counters;
 pub mod cursor;
+pub mod due;
 mod error;
 pub mod memory;
 pub mod schema;

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     error::Error,
     store::{
-        schema::{Index, shards_of},
+        schema::{Index, Key, shards_of},
         table::{Item, Range, Table, decode},
     },
 };
@@ -23,6 +23,12 @@ pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 pub trait Weighed {
     /// Bytes.
     fn weight(&self) -> usize;
+}
+
+impl Weighed for Key {
+    fn weight(&self) -> usize {
+        self.pk.len() + self.sk.len()
+    }
 }
 
 /// What to walk through.

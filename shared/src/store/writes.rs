@@ -44,6 +44,12 @@ pub enum Only {
     IfMarked(String),
     /// The rules are still those that were read.
     IfEpoch(String),
+    /// It is not there, or nobody holds it at this time, in milliseconds since 1970.
+    IfFree(i64),
+    /// It is not there, or this lease holds it.
+    IfHeldBy(Uuid),
+    /// It has no unfinished leases.
+    IfUnleased,
 }
 
 impl Only {
@@ -59,6 +65,9 @@ impl Only {
             Self::IfUnlinked => Some("attribute_not_exists(pk) OR links <= :none"),
             Self::IfMarked(_) => Some("attribute_not_exists(pk) OR mark = :mark"),
             Self::IfEpoch(_) => Some("epoch = :epoch"),
+            Self::IfFree(_) => Some("attribute_not_exists(pk) OR heldUntil <= :now"),
+            Self::IfHeldBy(_) => Some("attribute_not_exists(pk) OR id = :id"),
+            Self::IfUnleased => Some("attribute_not_exists(pk) OR leases <= :none"),
         }
     }
 
@@ -80,10 +89,13 @@ impl Only {
                 ]
                 .into(),
             ),
-            Self::IfLive(id) => Some([(":id".to_owned(), text(id))].into()),
+            Self::IfLive(id) | Self::IfHeldBy(id) => Some([(":id".to_owned(), text(id))].into()),
             Self::IfMarked(mark) => Some([(":mark".to_owned(), text(mark))].into()),
             Self::IfEpoch(epoch) => Some([(":epoch".to_owned(), text(epoch))].into()),
-            Self::IfUnlinked => {
+            Self::IfFree(now) => {
+                Some([(":now".to_owned(), AttributeValue::N(now.to_string()))].into())
+            }
+            Self::IfUnlinked | Self::IfUnleased => {
                 Some([(":none".to_owned(), AttributeValue::N("0".to_owned()))].into())
             }
         }
@@ -195,6 +207,32 @@ impl Table {
             .return_values_on_condition_check_failure(SHOW_THE_OLD)
             .build()
             .map_err(broken)?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// Adds `by` to the count of leases under `key`, if it is below `most` now.
+    pub fn count_leases(
+        &self,
+        key: &Key,
+        by: i8,
+        most: Option<u32>,
+    ) -> Result<TransactWriteItem, Error> {
+        let limit = most.map(|most| AttributeValue::N(most.to_string()));
+        let condition = limit
+            .as_ref()
+            .map(|_| "attribute_not_exists(pk) OR leases < :most".to_owned());
+        let mut update = Update::builder()
+            .table_name(self.name())
+            .key(PK, AttributeValue::S(key.pk.clone()))
+            .key(SK, AttributeValue::S(key.sk.clone()))
+            .update_expression("ADD leases :by")
+            .set_condition_expression(condition)
+            .expression_attribute_values(":by", AttributeValue::N(by.to_string()))
+            .return_values_on_condition_check_failure(SHOW_THE_OLD);
+        if let Some(limit) = limit {
+            update = update.expression_attribute_values(":most", limit);
+        }
+        let update = update.build().map_err(broken)?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
 }

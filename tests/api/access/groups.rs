@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use http::Method;
-use mayfly::{access::policy::Effect, secrets::purge};
+use mayfly::access::policy::Effect;
 use mayfly_tests::{
     Answer, Vault,
     vault::{plain, rule},
@@ -252,12 +252,12 @@ async fn a_crash_after_the_removal_leaves_nothing_that_counts() {
 async fn after_72_hours_a_deleted_group_is_swept_away_with_its_members() {
     let (mut vault, _) = reading().await;
     ask(&vault, Method::DELETE, "west").await.expect(200);
-    assert_eq!(purge::sweep(&vault.app, 100).await.unwrap(), 0);
+    assert_eq!(vault.purge().await.done, 0);
     vault.wait(Duration::from_hours(72)).await;
     ask(&vault, Method::PUT, "west/restore")
         .await
         .refused(404, "unable to find");
-    assert_eq!(purge::sweep(&vault.app, 100).await.unwrap(), 1);
+    assert_eq!(vault.purge().await.done, 1);
     assert!(vault.items_of("GROUP#").is_empty());
     assert!(vault.items_of("PURGE#").is_empty() && vault.items_of("TASK#").is_empty());
     assert!(
@@ -296,7 +296,7 @@ async fn whoever_is_removed_for_good_leaves_all_groups() {
         .await
         .expect(200);
     vault.wait(Duration::from_hours(72)).await;
-    purge::sweep(&vault.app, 100).await.unwrap();
+    vault.purge().await;
     assert!(members(&vault, "west").await.is_empty());
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use http::Method;
+use mayfly::access::signing_key::rotate_when_due;
 use mayfly_tests::{Vault, vault::access_token};
-use mayfly_token::rotate::rotate_when_due;
 use serde_json::{Value, json};
 
 use crate::bootstrap::invoke;

@@ -348,9 +348,7 @@ async fn after_72_hours_a_deleted_user_makes_room_and_is_swept_away() {
         .refused(404, "unable to find");
     make(&vault, "bob").await.expect(201);
     signed_in(&vault, "bob").await;
-    mayfly::secrets::purge::sweep(&vault.app, 100)
-        .await
-        .unwrap();
+    vault.purge().await;
     let left: Vec<Value> = vault.items_of("USER#").iter().map(plain).collect();
     assert_eq!(left.len(), 1);
     assert_eq!(left[0]["name"], "bob");

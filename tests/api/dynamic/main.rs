@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
 mod aws;
+mod azure_calls;
+mod azure_token;
 mod bad_attributes;
 mod bases_in_use;
 mod bounds;

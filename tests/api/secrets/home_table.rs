@@ -6,6 +6,7 @@ use http::Method;
 use mayfly::{
     audit::Trail,
     change::Attempt,
+    clock::Clock,
     domain::{
         location::{Home, Place},
         principal::Principal,
@@ -100,14 +101,14 @@ async fn a_secret_in_a_home_ends_after_72_hours() {
     let marked = stored(&vault);
 
     vault.wait(Duration::from_millis(72 * 3_600_000 - 1)).await;
-    assert_eq!(purge::sweep(&vault.app, 100).await.unwrap(), 0);
+    assert_eq!(vault.purge().await.done, 0);
     assert_eq!(stored(&vault), marked);
     vault.wait(Duration::from_millis(1)).await;
     vault
         .ask(Method::GET, target, None)
         .await
         .refused(404, "unable to find item");
-    assert_eq!(purge::sweep(&vault.app, 100).await.unwrap(), 1);
+    assert_eq!(vault.purge().await.done, 1);
     assert_eq!(stored(&vault), before);
 }
 
@@ -124,9 +125,9 @@ async fn a_home_ends_with_its_owner() {
         serde_json::from_value(plain(&bob.vault.items_of("HOME#")[0])["home"].clone()).unwrap();
 
     for _ in 0..2 {
-        purge::remove_home(&bob.vault.app, home.clone())
-            .await
-            .unwrap();
+        let until = bob.vault.clock.now() + std::time::Duration::from_mins(1);
+        let all = purge::remove_home(&bob.vault.app, home.clone(), until).await;
+        assert!(all.unwrap());
     }
 
     bob.vault.read("kept").await.expect(200);

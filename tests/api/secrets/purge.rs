@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use mayfly::secrets::purge;
 use mayfly_tests::{Vault, vault::assume_role, wire::Trouble};
 use serde_json::{Value, json};
 
@@ -29,32 +28,13 @@ async fn a_soft_deleted_secret_is_purged_after_72_hours_and_not_before() {
     let marked = all_of_secrets(&vault);
 
     vault.wait(JUST_LESS).await;
-    assert_eq!(purge::sweep(&vault.app, 100).await.unwrap(), 0);
+    assert_eq!(vault.purge().await.done, 0);
     assert_eq!(all_of_secrets(&vault), marked);
 
     vault.wait(Duration::from_millis(1)).await;
-    assert_eq!(purge::sweep(&vault.app, 100).await.unwrap(), 1);
+    assert_eq!(vault.purge().await.done, 1);
     assert_eq!(all_of_secrets(&vault), before);
-    assert_eq!(purge::sweep(&vault.app, 100).await.unwrap(), 0);
-}
-
-#[tokio::test]
-async fn a_sweep_purges_as_many_as_it_may_and_the_next_goes_on() {
-    let mut vault = Vault::start().await;
-    let before = all_of_secrets(&vault);
-    for n in 0..5 {
-        vault.create(&format!("a{n}"), json!({})).await.expect(201);
-        vault.delete(&format!("a{n}")).await.expect(200);
-    }
-    vault.wait(SPAN).await;
-
-    let mut done = Vec::new();
-    for _ in 0..4 {
-        done.push(purge::sweep(&vault.app, 2).await.unwrap());
-    }
-
-    assert_eq!(done, [2, 2, 1, 0]);
-    assert_eq!(all_of_secrets(&vault), before);
+    assert_eq!(vault.purge().await.done, 0);
 }
 
 #[tokio::test]
@@ -69,7 +49,7 @@ async fn what_lives_is_not_swept() {
     vault.delete("gone").await.expect(200);
     vault.wait(SPAN).await;
 
-    assert_eq!(purge::sweep(&vault.app, 100).await.unwrap(), 1);
+    assert_eq!(vault.purge().await.done, 1);
 
     vault.read("base").await.expect(200);
     vault.read("dynamic").await.expect(200);
@@ -108,7 +88,7 @@ async fn an_interrupted_removal_is_finished_by_the_sweep() {
         .expect(200);
 
     for _ in 0..8 {
-        if purge::sweep(&vault.app, 100).await.is_ok() {
+        if vault.purge().await.failed == 0 {
             break;
         }
     }
@@ -138,7 +118,7 @@ async fn an_interrupted_purge_is_finished_by_the_next() {
         }
 
         for _ in 0..8 {
-            drop(purge::sweep(&vault.app, 100).await);
+            vault.purge().await;
         }
 
         assert_eq!(all_of_secrets(&vault), before, "{trouble:?}");
@@ -155,10 +135,10 @@ async fn one_secret_that_cannot_be_purged_does_not_keep_the_others() {
     vault.wait(SPAN).await;
     vault.wire.next("TransactWriteItems", Trouble::AccessDenied);
 
-    assert!(purge::sweep(&vault.app, 100).await.is_err());
+    assert_eq!(vault.purge().await.failed, 1);
 
     assert_eq!(vault.items_of("PURGE#").len(), 1);
-    assert_eq!(purge::sweep(&vault.app, 100).await.unwrap(), 1);
+    assert_eq!(vault.purge().await.done, 1);
 }
 
 #[tokio::test]
@@ -172,9 +152,9 @@ async fn two_sweeps_at_once_purge_everything_once() {
     vault.wait(SPAN).await;
     let other = vault.another();
 
-    let (one, two) = tokio::join!(purge::sweep(&vault.app, 100), purge::sweep(&other.app, 100));
+    let (one, two) = tokio::join!(vault.purge(), other.purge());
 
-    assert!(one.unwrap() + two.unwrap() >= 6);
+    assert!(one.done + two.done >= 6);
     assert_eq!(all_of_secrets(&vault), before);
 }
 

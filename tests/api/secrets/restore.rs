@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use mayfly::secrets::purge;
 use mayfly_tests::{
     Vault,
     vault::{assume_role, plain},
@@ -68,13 +67,13 @@ async fn a_restored_secret_is_not_purged() {
     assert!(vault.items_of("PURGE#").is_empty());
 
     vault.wait(Duration::from_hours(71)).await;
-    assert_eq!(purge::sweep(&vault.app, 100).await.unwrap(), 0);
+    assert_eq!(vault.purge().await.done, 0);
 
     vault.read("a").await.expect(200);
     // Deleted again, its 72 hours begin again.
     vault.delete("a").await.expect(200);
     vault.wait(Duration::from_hours(71)).await;
-    assert_eq!(purge::sweep(&vault.app, 100).await.unwrap(), 0);
+    assert_eq!(vault.purge().await.done, 0);
     vault.put("a/restore").await.expect(200);
 }
 
@@ -88,7 +87,7 @@ async fn a_purge_that_comes_late_leaves_a_restored_secret_alone() {
     vault.put_item(&purge); // as a reader of the index may still see it
 
     vault.wait(Duration::from_hours(73)).await;
-    purge::sweep(&vault.app, 100).await.unwrap();
+    vault.purge().await;
 
     vault.read("a").await.expect(200);
     assert!(vault.items_of("PURGE#").is_empty());

@@ -3,7 +3,6 @@
 
 use std::future::Future;
 
-use mayfly::secrets::purge;
 use mayfly_tests::{
     Answer, Vault,
     vault::{assume_role, plain},
@@ -90,7 +89,7 @@ async fn a_whole_story_goes_well_in_any_weather() {
         linked_story(&vault).await;
         vault.delete("a/b?force=true").await.expect(204);
         vault.wire.bad_weather(0);
-        purge::sweep(&vault.app, 100).await.unwrap();
+        vault.purge().await;
         let left: Vec<Value> = vault
             .items_of("SECRET")
             .into_iter()

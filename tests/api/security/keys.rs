@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use mayfly::{
     clients,
-    clock::{Clock, SystemClock},
+    clock::SystemClock,
     config::{AwsAccess, Endpoints},
     domain::sensitive::Sensitive,
     seal::{Binding, KeyWrapper, Keyrings, Purpose, Sealer},
@@ -186,7 +186,7 @@ async fn purposes_that_a_function_may_not_use_are_refused() {
 
 #[tokio::test]
 async fn kms_is_called_once_for_each_purpose_and_its_refusal_stops_the_vault() {
-    let cloud = Sandbox::in_memory(Arc::new(|| SystemClock.now()));
+    let cloud = Sandbox::in_memory(Arc::new(SystemClock));
     let user = SandboxUser::new("vault", ACCOUNT, ACCESS_KEY, SECRET_KEY.to_owned());
     cloud.add_user(user).unwrap();
     cloud.add_key("vault-key").unwrap();

@@ -134,6 +134,7 @@ impl Sandbox {
             None => work(),
             Some(Fault::Throttle) => Err(Refusal::throttled()),
             Some(Fault::Refuse { code, message }) => Err(Refusal::new(code, message)),
+            Some(Fault::Late(_)) => Err(Refusal::new("ServiceUnavailable", "Please try again.")),
             Some(Fault::FailAfterSuccess) => work().and_then(|_| Err(Refusal::internal())),
             Some(Fault::Delay(delay)) => {
                 let outcome = work();

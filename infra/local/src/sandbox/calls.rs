@@ -12,13 +12,13 @@ const ACTION_LENGTH: usize = 64;
 /// One answered API call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// `sts` or `kms`.
+    /// `sts`, `kms`, `entra`, `graph` or `arm`.
     pub service: &'static str,
     /// The action as the caller named it, cut to 64 characters; empty if it named none.
     pub action: String,
     /// `OK`, or the error code that was answered.
     pub outcome: String,
-    /// The access key id the request claimed; none if it was not signed.
+    /// The access key id the request claimed, in Azure the client id; none if it had none that could be read.
     pub access_key_id: Option<String>,
 }
 

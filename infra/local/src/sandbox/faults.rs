@@ -7,7 +7,7 @@ use std::time::Duration;
 /// What happens to an authenticated call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The call is refused with `Throttling`, and nothing is done.
+    /// The call is refused as one too many (with a `Retry-After` header in Azure), and nothing is done.
     Throttle,
     /// The call is done at once, and its answer held back this long: a caller that gives up has still changed the cloud.
     Delay(Duration),
@@ -20,9 +20,12 @@ pub enum Fault {
         /// The text beside it.
         message: String,
     },
+    /// The call is answered now as timed out, and done when this much time has passed on the clock: a request that arrives late. Azure only;
+    /// AWS, where no late call could leave anything behind, is unavailable instead.
+    Late(Duration),
 }
 
-/// The planned faults, by action name (`AssumeRole`, `Decrypt`, …).
+/// The planned faults, by action name (`AssumeRole`, `Decrypt`, `AddPassword`, …).
 ///
 /// Each call takes the first fault planned for its action; faults planned for one action are used up in the order they were planned.
 #[derive(Default)]

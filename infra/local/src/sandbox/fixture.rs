@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
@@ -10,11 +11,12 @@ use aws_sigv4::sign::v4;
 use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt;
+use mayfly::clock::BoxFuture;
 use serde_json::Value;
 use time::OffsetDateTime;
 use tower::ServiceExt;
 
-use super::{Now, Sandbox, SandboxRole, SandboxUser};
+use super::{Sandbox, SandboxRole, SandboxUser};
 
 pub(super) const USER_KEY: &str = "AKIASANDBOXBASE00000";
 pub(super) const USER_SECRET: &str = "sandbox-base-secret";
@@ -58,9 +60,19 @@ impl Clock {
         OffsetDateTime::from_unix_timestamp(self.0.load(Ordering::Relaxed)).unwrap()
     }
 
-    pub(super) fn source(&self) -> Now {
-        let clock = self.clone();
-        Arc::new(move || clock.now())
+    pub(super) fn source(&self) -> Arc<dyn mayfly::clock::Clock> {
+        Arc::new(self.clone())
+    }
+}
+
+impl mayfly::clock::Clock for Clock {
+    fn now(&self) -> OffsetDateTime {
+        Self::now(self)
+    }
+
+    fn sleep(&self, span: Duration) -> BoxFuture<'_, ()> {
+        self.advance(i64::try_from(span.as_secs()).unwrap_or(i64::MAX));
+        Box::pin(std::future::ready(()))
     }
 }
 

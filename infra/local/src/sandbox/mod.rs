@@ -1,11 +1,12 @@
-//! The sandbox cloud: a stand-in for AWS STS, and a minimal AWS KMS, that behaves like the real ones.
+//! The sandbox cloud: a stand-in for AWS STS, a minimal AWS KMS, and Azure's Entra, Graph and Resource Manager, that behaves like the real ones.
 //!
-//! It checks what AWS checks (signatures, known keys and roles, trust, durations, policies, tags), keeps what it issued, and can be told to
-//! throttle, lag or fail. It is served over plain HTTP on loopback and is never linked into a Lambda binary.
+//! It checks what the clouds check (signatures, tokens, known keys and roles, trust, permissions, durations, policies), keeps what it issued,
+//! and can be told to throttle, lag or fail. It is served over plain HTTP on loopback and is never linked into a Lambda binary.
 
 mod api;
 mod assume_role;
 mod authentication;
+mod azure;
 mod calls;
 mod ciphertext;
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod session;
 mod session_policy;
 mod sigv4;
 mod state;
+mod state_file;
 mod sts;
 
 use std::path::Path;
@@ -34,17 +36,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::Router;
 use axum::middleware::map_response_with_state;
 use axum::routing::post;
+use mayfly::clock::Clock;
 use time::OffsetDateTime;
 
 use calls::CallLog;
 use state::Store;
 
+pub use azure::{
+    Azure, AzureApplication, AzureCloud, AzureResource, Lag, Limits, Overlap, built_in,
+};
 pub use calls::Call;
 pub use faults::{Fault, Faults};
 pub use iam::{SandboxRole, SandboxUser};
-
-/// The sandbox's clock, asked afresh for every call.
-pub type Now = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
 
 /// A sandbox cloud; clones share one state.
 #[derive(Clone)]
@@ -53,30 +56,36 @@ pub struct Sandbox {
 }
 
 struct Inner {
-    now: Now,
+    clock: Arc<dyn Clock>,
     store: Mutex<Store>,
+    azure: Mutex<azure::Store>,
     faults: Faults,
     calls: CallLog,
 }
 
 impl Sandbox {
     /// An empty sandbox that forgets everything when dropped.
-    pub fn in_memory(now: Now) -> Self {
-        Self::over(Store::in_memory(), now)
+    pub fn in_memory(clock: Arc<dyn Clock>) -> Self {
+        Self::over(Store::in_memory(), azure::Store::in_memory(), clock)
     }
 
-    /// A sandbox kept in `{dir}/sandbox.json`, with all that an earlier one left there.
+    /// A sandbox kept in `{dir}/sandbox.json` and `{dir}/azure.json`, with all that an earlier one left there.
     ///
     /// # Errors
-    /// The directory cannot be made, or the file cannot be read or understood.
-    pub fn open(dir: &Path, now: Now) -> anyhow::Result<Self> {
-        Ok(Self::over(Store::open(dir)?, now))
+    /// The directory cannot be made, or a file cannot be read or understood.
+    pub fn open(dir: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        Ok(Self::over(
+            Store::open(dir)?,
+            azure::Store::open(dir)?,
+            clock,
+        ))
     }
 
-    fn over(store: Store, now: Now) -> Self {
+    fn over(store: Store, azure: azure::Store, clock: Arc<dyn Clock>) -> Self {
         let shared = Inner {
-            now,
+            clock,
             store: Mutex::new(store),
+            azure: Mutex::new(azure),
             faults: Faults::default(),
             calls: CallLog::default(),
         };
@@ -109,6 +118,11 @@ impl Sandbox {
         self.store().add_key(key_id)
     }
 
+    /// The Azure side: its tenants, subscriptions and habits.
+    pub fn azure(&self) -> Azure {
+        Azure::of(self.clone())
+    }
+
     /// The faults to inject into coming calls.
     pub fn faults(&self) -> &Faults {
         &self.shared.faults
@@ -119,16 +133,17 @@ impl Sandbox {
         self.shared.calls.list()
     }
 
-    /// The HTTP side: every call is a POST to `/`, told apart by its `X-Amz-Target` header.
+    /// The HTTP side: a POST to `/` is for AWS, told apart by its `X-Amz-Target` header; every other path is Azure's.
     pub fn router(&self) -> Router {
         Router::new()
             .route("/", post(api::answer))
+            .merge(azure::routes())
             .layer(map_response_with_state(self.clone(), api::mark))
             .with_state(self.clone())
     }
 
     fn now(&self) -> OffsetDateTime {
-        (self.shared.now)()
+        self.shared.clock.now()
     }
 
     /// The state, whole even if a thread died holding it: each change is a single insertion.

@@ -1,12 +1,9 @@
 //! What the sandbox knows: users, roles, keys and sessions, in memory or in one file.
 
 use std::collections::HashMap;
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{anyhow, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -17,6 +14,7 @@ use super::principal::{RoleArn, is_account, is_name};
 use super::random;
 use super::secret_text::SecretText;
 use super::session::Session;
+use super::state_file::StateFile;
 
 /// Seconds an ended session is kept, so that its use is refused as expired and not as unknown.
 const ENDED_SESSION_KEPT: i64 = 24 * 60 * 60;
@@ -37,7 +35,7 @@ struct State {
 /// A change that cannot be written stays in memory and is reported as failed, which a caller of a cloud must be ready for anyway.
 pub(super) struct Store {
     state: State,
-    file: Option<PathBuf>,
+    file: StateFile,
     /// Unix seconds.
     swept_at: i64,
 }
@@ -46,31 +44,16 @@ impl Store {
     pub(super) fn in_memory() -> Self {
         Self {
             state: State::default(),
-            file: None,
+            file: StateFile::none(),
             swept_at: 0,
         }
     }
 
     pub(super) fn open(dir: &Path) -> anyhow::Result<Self> {
-        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        let file = dir.join("sandbox.json");
-        let state = match fs::read(&file) {
-            // The parser's own words may quote the file, which holds secrets; its position is enough.
-            Ok(json) => serde_json::from_slice(&json).map_err(|error| {
-                let (line, column) = (error.line(), error.column());
-                anyhow!(
-                    "{} is no sandbox state at line {line}, column {column}",
-                    file.display()
-                )
-            })?,
-            Err(error) if error.kind() == ErrorKind::NotFound => State::default(),
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot read {}", file.display()));
-            }
-        };
+        let (file, state) = StateFile::open(dir, "sandbox.json")?;
         Ok(Self {
             state,
-            file: Some(file),
+            file,
             swept_at: 0,
         })
     }
@@ -159,38 +142,13 @@ impl Store {
         self.state.sessions.len()
     }
 
-    /// Replaces the file as a whole, so that a crash leaves either the old state or the new.
     fn save(&self) -> anyhow::Result<()> {
-        let Some(file) = &self.file else {
-            return Ok(());
-        };
-        let fresh = file.with_extension("json.new");
-        let write = || -> anyhow::Result<()> {
-            // A leftover of a crash may have any mode; ours counts only for a file that is made here.
-            if let Err(error) = fs::remove_file(&fresh)
-                && error.kind() != ErrorKind::NotFound
-            {
-                return Err(error.into());
-            }
-            let mut options = OpenOptions::new();
-            let mut out = options
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&fresh)?;
-            out.write_all(&serde_json::to_vec(&self.state)?)?;
-            out.sync_all()?;
-            fs::rename(&fresh, file)?;
-            Ok(())
-        };
-        write().with_context(|| format!("cannot write {}", file.display()))
+        self.file.save(&self.state)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::super::fixture::{self, Cloud, FEDERATE, USER_KEY};
     use super::super::principal::Principal;
     use super::*;
@@ -212,25 +170,6 @@ mod tests {
         assert!(reopened.role(fixture::ROLE).is_some());
         assert!(reopened.session(reply.tag("AccessKeyId")).is_some());
         assert_eq!(reopened.key("key").unwrap().expose(), key.expose());
-    }
-
-    #[test]
-    fn file_is_its_owners_and_survives_a_leftover() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("sandbox.json.new"), "half").unwrap();
-        let mut store = Store::open(dir.path()).unwrap();
-        store.add_key("key").unwrap();
-        let mode = fs::metadata(dir.path().join("sandbox.json")).unwrap();
-        assert_eq!(mode.permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_damaged_file_is_refused_without_quoting_it() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("sandbox.json"), r#"{"users":"marker"}"#).unwrap();
-        let error = Store::open(dir.path()).err().unwrap();
-        assert!(!format!("{error:#}").contains("marker"));
     }
 
     #[test]

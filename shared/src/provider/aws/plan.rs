@@ -59,6 +59,11 @@ pub fn check_base(base: &Base) -> Result<(), Error> {
 }
 
 impl Plan {
+    /// How long the session is asked to live, in seconds.
+    pub fn ttl(&self) -> u32 {
+        self.ttl.seconds()
+    }
+
     /// Reads and checks. Everything wrong is a 400 that names the attribute.
     pub(crate) fn new(
         attributes: &Attributes,

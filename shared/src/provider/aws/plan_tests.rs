@@ -16,6 +16,9 @@ fn base_with(data: &Value, bounds: &Value) -> Base {
     let data: SecretData = serde_json::from_value(data.clone())
         .unwrap_or_else(|_| serde_json::from_str(&data.to_string()).unwrap());
     Base {
+        id: uuid::Uuid::nil(),
+        version: 0,
+        rev: 0,
         data,
         attributes: attributes(bounds),
         modified: OffsetDateTime::UNIX_EPOCH,

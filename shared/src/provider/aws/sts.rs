@@ -18,8 +18,9 @@ use crate::{
     domain::{data::SecretData, principal::Principal, sensitive::Sensitive},
     error::Error,
     provider::{
-        Minted,
+        Base, Minted,
         aws::{
+            credential::Credential,
             error::{Class, classify, failed},
             plan::{Call, Plan},
         },
@@ -82,6 +83,20 @@ impl Sts {
         }
     }
 
+    /// Who the base secret's key belongs to, as AWS says: an ARN. Needs no permission and changes nothing.
+    pub async fn identity(&self, base: &Base) -> Result<String, Error> {
+        let credential = Credential::from_data(&base.data)?;
+        let answer = self
+            .client
+            .get_caller_identity()
+            .customize()
+            .config_override(with_keys(&credential))
+            .send()
+            .await
+            .map_err(|error| Failure::from_sdk("GetCallerIdentity", error).error)?;
+        Ok(answer.arn.unwrap_or_default())
+    }
+
     async fn assume_role(
         &self,
         plan: &Plan,
@@ -110,7 +125,7 @@ impl Sts {
             .set_policy_arns(policies(plan))
             .set_tags(tags(plan)?)
             .customize()
-            .config_override(with_keys_of(plan))
+            .config_override(with_keys(&plan.credential))
             .send()
             .await
             .map_err(|error| Failure::from_sdk("AssumeRole", error))?;
@@ -127,7 +142,7 @@ impl Sts {
             .set_policy_arns(policies(plan))
             .set_tags(tags(plan)?)
             .customize()
-            .config_override(with_keys_of(plan))
+            .config_override(with_keys(&plan.credential))
             .send()
             .await
             .map_err(|error| Failure::from_sdk("GetFederationToken", error))?;
@@ -227,8 +242,7 @@ fn tags(plan: &Plan) -> Result<Option<Vec<Tag>>, Failure> {
     clippy::disallowed_methods,
     reason = "provider: the base credential signs the call"
 )]
-fn with_keys_of(plan: &Plan) -> aws_sdk_sts::config::Builder {
-    let credential = &plan.credential;
+fn with_keys(credential: &Credential) -> aws_sdk_sts::config::Builder {
     let keys = Credentials::new(
         credential.access_key.expose(),
         credential.secret_key.expose(),

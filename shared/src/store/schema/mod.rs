@@ -12,6 +12,8 @@
 //! | id to path in a home | `HOMEID#{uuid}` | `HEAD` |
 //! | a soft-deleted thing's end | `PURGE#{id}` | `HEAD` |
 //! | work left to do | `TASK#{id}` | `HEAD` |
+//! | what a mint may leave in a cloud; how many a secret has | `LEASE#{id}`; `LEASES#{secret id}` | `HEAD` |
+//! | who may change an application's passwords now | `APPLOCK#{object id}` | `HEAD` |
 //! | client, role, user, group | `CLIENT#{id}`, `ROLE#{name}`, `USER#{name}`, `GROUP#{name}` | `HEAD` |
 //! | policy; config | `POLICY#{path}`; `CONFIG#config` | `HEAD` |
 //! | an earlier version of any of these | same | `V#{id}#{n}` |
@@ -21,7 +23,7 @@
 //! | snapshot of all rules, in 8 copies | `RULES#{copy}` | `HEAD` |
 //! | which snapshot counts, in 8 copies | `EPOCH#{copy}` | `HEAD` |
 //! | a signing key, sealed | `SIGNKEY#{kid}` | `HEAD` |
-//! | a wrapped branch key | `KEYRING#{purpose}` | `K#{n}` |
+//! | a wrapped branch key; how far moving to it has come | `KEYRING#{purpose}` | `K#{n}`; `RESEAL` |
 //! | who this vault is; that its first admin was made | `VAULT`, `INITIALISED` | `HEAD` |
 //! | audit record | `AUDIT#{day}#{shard}` | time-ordered id |
 //!
@@ -33,12 +35,14 @@ use uuid::Uuid;
 
 use crate::seal::Purpose;
 
+mod leases;
 mod principals;
 mod rules;
 mod secrets;
 mod sessions;
 mod system;
 
+pub use leases::*;
 pub use principals::*;
 pub use rules::*;
 pub use secrets::*;
@@ -135,6 +139,18 @@ impl Key {
         Self { pk, sk: sk.into() }
     }
 
+    /// Whether it is the key of an item of `entity`.
+    pub fn is_of(&self, entity: &str) -> bool {
+        self.pk
+            .strip_prefix(entity)
+            .is_some_and(|rest| rest.starts_with('#'))
+    }
+
+    /// Whether it is the key of a task that a caller can ask about: of a lease, or a bulk revocation.
+    pub fn is_asked_about(&self) -> bool {
+        self.pk.starts_with("TASK#task_")
+    }
+
     /// What the sort keys of all earlier versions of the thing `id` begin with.
     pub fn version_prefix(id: Uuid) -> String {
         format!("V#{id}#")
@@ -173,6 +189,11 @@ impl Key {
     /// The partition of all branch keys of a purpose.
     pub fn keyring(purpose: Purpose) -> String {
         format!("KEYRING#{}", purpose.word())
+    }
+
+    /// How far moving what is sealed for `purpose` to its newest branch key has come.
+    pub fn reseal(purpose: Purpose) -> Self {
+        Self::new(Self::keyring(purpose), "RESEAL")
     }
 
     /// Who this vault is.
@@ -221,6 +242,8 @@ pub fn create_table_json(name: &str) -> serde_json::Value {
             .map(|name| json!({"AttributeName": name, "AttributeType": "S"}))
             .collect::<Vec<_>>(),
         "KeySchema": keys(PK, SK),
+        // What wakes the worker needs to know no more than where something is.
+        "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "KEYS_ONLY"},
         "GlobalSecondaryIndexes": INDEXES
             .iter()
             .map(|index| json!({

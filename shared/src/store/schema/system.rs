@@ -21,6 +21,34 @@ pub struct BranchKeyRecord {
     pub created: i64,
 }
 
+/// How far moving what is sealed to a new branch key has come.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResealRecord {
+    /// Where it is stored.
+    #[serde(flatten)]
+    pub key: Key,
+    /// The branch key that everything moves to.
+    pub to: u32,
+    /// Where to go on.
+    pub at: ResealPosition,
+    /// Whether this pass found anything to move.
+    pub found: bool,
+    /// Whether a whole pass found nothing more.
+    pub done: bool,
+}
+
+/// A place in the walk through all secrets.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResealPosition {
+    /// Which list.
+    pub list: usize,
+    /// Which of its partitions.
+    pub shard: usize,
+    /// The last sort key that was seen to; empty at the beginning.
+    pub after: String,
+}
+
 /// Who this vault is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,168 +1,13 @@
-//! The `mayfly` program as a person meets it: started, used, stopped, killed, started again.
+//! Starting, using, stopping, killing, starting again.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "what cannot be set up fails the test"
-)]
-
-use std::{
-    fs::File,
-    io::{Read, Write},
-    net::TcpStream,
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
-    thread::sleep,
-    time::Duration,
-};
+use std::{fs::File, path::PathBuf, process::Stdio, thread::sleep, time::Duration};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-/// A running vault; killed when dropped.
-struct Running {
-    child: Child,
-    said: PathBuf,
-    ready: Value,
-}
-
-impl Running {
-    /// Starts a vault on a free port with its data in `dir`, and waits until it answers requests.
-    fn start(dir: &Path, more: &[&str]) -> Self {
-        let file = dir.join("ready.json");
-        let before = std::fs::read_to_string(&file).ok();
-        let mut child = mayfly()
-            .args(["--port", "0", "--ready-file"])
-            .arg(&file)
-            .arg("--data-dir")
-            .arg(dir.join("data"))
-            .args(more)
-            .stdout(File::create(dir.join("said")).unwrap())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        for _ in 0..600 {
-            // Every start takes another port, so the file of an earlier one differs.
-            let now = std::fs::read_to_string(&file)
-                .ok()
-                .filter(|text| Some(text) != before.as_ref());
-            if let Some(text) = now {
-                return Self {
-                    child,
-                    said: dir.join("said"),
-                    ready: serde_json::from_str(&text).unwrap(),
-                };
-            }
-            if let Some(status) = child.try_wait().unwrap() {
-                let mut said = String::new();
-                child
-                    .stderr
-                    .take()
-                    .unwrap()
-                    .read_to_string(&mut said)
-                    .unwrap();
-                panic!("it ended with {status}: {said}");
-            }
-            sleep(Duration::from_millis(50));
-        }
-        panic!("it did not become ready");
-    }
-
-    fn url(&self) -> &str {
-        self.ready["url"].as_str().unwrap()
-    }
-
-    fn token(&self) -> String {
-        let body = json!({
-            "grant_type": "client_credentials",
-            "client_id": self.ready["clientId"],
-            "client_secret": self.ready["clientSecret"],
-        });
-        let answer = http(self.url(), "POST", "/v1/token", "", &body.to_string());
-        answer["accessToken"]
-            .as_str()
-            .unwrap_or_else(|| panic!("{answer}"))
-            .to_owned()
-    }
-
-    fn ask(&self, token: &str, method: &str, path: &str, body: &str) -> Value {
-        let path = format!("/v1/secrets/{path}");
-        http(self.url(), method, &path, token, body)
-    }
-
-    fn signal(&self, name: &str) {
-        let line = format!("kill {name} {}", self.child.id());
-        let status = Command::new("sh").args(["-c", &line]).status().unwrap();
-        assert!(status.success());
-    }
-
-    /// What it printed, once it has printed everything.
-    fn wait_for_banner(&self) -> String {
-        for _ in 0..200 {
-            let said = std::fs::read_to_string(&self.said).unwrap();
-            if said.contains("Stop it with") {
-                return said;
-            }
-            sleep(Duration::from_millis(50));
-        }
-        panic!("it printed nothing");
-    }
-
-    /// Stops it; whether it stopped cleanly.
-    fn stop(mut self, signal: &str) -> bool {
-        self.signal(signal);
-        self.child.wait().unwrap().success()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already.
-        _ = self.child.kill();
-        _ = self.child.wait();
-    }
-}
-
-fn mayfly() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mayfly"));
-    for name in [
-        "AWS_ENDPOINT_URL_STS",
-        "AWS_ENDPOINT_URL_DYNAMODB",
-        "MAYFLY_LOG",
-    ] {
-        command.env_remove(name);
-    }
-    command
-}
-
-/// One request over a connection of its own; `Null` if it was cut off.
-fn http(url: &str, method: &str, path: &str, token: &str, body: &str) -> Value {
-    let exchange = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(url.trim_start_matches("http://"))?;
-        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: vault\r\nAuthorization: {token}\r\nConnection: close\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    let answer = exchange().unwrap_or_default();
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    serde_json::from_str(body).unwrap_or_default()
-}
-
-fn refused(output: &Output) -> String {
-    assert!(!output.status.success());
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn folder() -> TempDir {
-    tempfile::tempdir().unwrap()
-}
+use crate::{
+    cloud::{Cloud, GRAPH, KINDS},
+    running::{Running, folder, http, mayfly, refused, wait_for},
+};
 
 #[test]
 fn a_first_start_shows_a_credential_and_how_to_mint_another() {
@@ -173,10 +18,13 @@ fn a_first_start_shows_a_credential_and_how_to_mint_another() {
     let said = vault.wait_for_banner();
     for part in [
         "ASIASANDBOX",
+        "\"clientSecret\": \"sandbox~",
+        "\"roleName\": \"Reader\"",
         &format!(
             "curl -s {url}/v1/token -d grant_type=client_credentials -d client_id={id} -d client_secret={secret}"
         ),
         &format!("{url}/v1/secrets/samples/aws/reader"),
+        &format!("{url}/v1/secrets/samples/azure/reader"),
     ] {
         assert!(said.contains(part), "{part}\nis not in:\n{said}");
     }
@@ -367,7 +215,7 @@ fn resealing_moves_every_secret_to_a_new_key() {
     let done = reseal();
     assert_eq!(
         (&done["branchKey"], &done["moved"], &done["missed"]),
-        (&json!(2), &json!(2), &json!(0))
+        (&json!(2), &json!(7), &json!(0))
     );
     let vault = Running::start(dir.path(), &[]);
     assert_eq!(
@@ -385,50 +233,61 @@ fn the_table_definition_is_json_for_any_client() {
     let table: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(table["TableName"], "vault");
     assert_eq!(table["GlobalSecondaryIndexes"].as_array().unwrap().len(), 5);
+    assert_eq!(table["StreamSpecification"]["StreamViewType"], "KEYS_ONLY");
+}
+
+#[test]
+fn every_kind_of_sample_mints() {
+    let dir = folder();
+    let vault = Running::start(dir.path(), &[]);
+    let token = vault.token();
+    for (path, field) in [
+        ("samples/aws/reader", "sessionToken"),
+        ("samples/azure/token", "accessToken"),
+        ("samples/azure/existing", "clientSecret"),
+        ("samples/azure/reader", "clientSecret"),
+        ("samples/azure/graph", "clientSecret"),
+    ] {
+        let minted = vault.ask(&token, "GET", path, "");
+        assert!(minted["data"][field].is_string(), "{path}: {minted}");
+    }
+    let status = || {
+        let leases = vault.leases(&token);
+        let task = leases.iter().find_map(|lease| lease["task"].as_str());
+        let path = format!("/v1/task/status/{}", task.unwrap());
+        http(vault.url(), "GET", &path, &token, "")["state"].clone()
+    };
+    let given = (0..200).any(|_| {
+        sleep(Duration::from_millis(50));
+        status() == "SUCCESS"
+    });
+    assert!(given, "the base may give the role");
+}
+
+#[test]
+fn a_directory_from_before_there_was_azure_still_starts() {
+    let dir = folder();
+    let vault = Running::start(dir.path(), &[]);
+    let token = vault.token();
+    for name in ["reader", "graph", "existing", "token", "base"] {
+        let path = format!("samples/azure/{name}?force=true");
+        vault.ask(&token, "DELETE", &path, "");
+    }
+    vault.stop("-TERM");
+    std::fs::remove_file(dir.path().join("data/cloud.d/azure.json")).unwrap();
+    let vault = Running::start(dir.path(), &[]);
+    let said = vault.wait_for_banner();
+    assert!(said.contains("samples/aws/reader"), "{said}");
+    assert!(!said.contains("azure"), "{said}");
 }
 
 #[test]
 fn a_vault_mints_from_a_sandbox_in_another_process() {
-    use std::io::{BufRead, BufReader};
     let dir = folder();
-    let mut cloud = mayfly()
-        .args(["sandbox", "--port", "0", "--data-dir"])
-        .arg(dir.path().join("cloud"))
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut printed = String::new();
-    for line in BufReader::new(cloud.stdout.take().unwrap())
-        .lines()
-        .map_while(Result::ok)
-    {
-        printed.push_str(&line);
-        if line == "}" {
-            break;
-        }
-    }
-    let key: Value = serde_json::from_str(&printed).unwrap();
-    let file = dir.path().join("ready.json");
-    let vault = mayfly()
-        .args([
-            "--ephemeral",
-            "--cloud",
-            "real",
-            "--port",
-            "0",
-            "--ready-file",
-        ])
-        .arg(&file)
-        .env("AWS_ENDPOINT_URL_STS", key["url"].as_str().unwrap())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut vault = Running {
-        child: vault,
-        said: PathBuf::new(),
-        ready: wait_for(&file),
-    };
+    let cloud = Cloud::start(dir.path(), &[]);
+    let vault = Running::start_in(dir.path(), &["--cloud", "real"], &cloud.settings());
     let token = vault.token();
+    let key = &cloud.printed;
     let base = json!({
         "attributes": {"type": "aws"},
         "data": {"accessKey": key["accessKey"], "secretKey": key["secretKey"], "region": "eu-west-1"},
@@ -440,21 +299,14 @@ fn a_vault_mints_from_a_sandbox_in_another_process() {
     }});
     vault.ask(&token, "POST", "reader", &dynamic.to_string());
     let minted = vault.ask(&token, "GET", "reader", "");
-    // It may have ended already.
-    _ = cloud.kill();
-    _ = cloud.wait();
-    _ = vault.child.kill();
     assert_eq!(minted["data"]["ttl"], 900, "{minted}");
-}
 
-fn wait_for(file: &Path) -> Value {
-    for _ in 0..600 {
-        if let Ok(text) = std::fs::read_to_string(file) {
-            return serde_json::from_str(&text).unwrap();
-        }
-        sleep(Duration::from_millis(50));
+    cloud.link(&vault, &token, 900);
+    for path in KINDS {
+        let minted = vault.ask(&token, "GET", path, "");
+        let signed_in = cloud.tenant.sign_in(&minted["data"], GRAPH);
+        assert!(signed_in.is_ok(), "{path}: {minted}");
     }
-    panic!("it did not become ready");
 }
 
 #[tokio::test(flavor = "multi_thread")]

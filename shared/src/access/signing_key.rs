@@ -1,17 +1,22 @@
-//! Rotating the key that signs tokens, with overlap: a new key is known everywhere before it signs, and an old one
+//! The keys that sign tokens. They rotate with overlap: a new key is known everywhere before it signs, and an old one
 //! counts until the last token it signed has ended.
 
-use mayfly::{
-    access::token::TOKEN_TTL,
+use crate::{
+    access::{
+        snapshot::PublicKey,
+        token::{self, TOKEN_TTL},
+    },
     app::App,
     audit::Trail,
     change::{Change, until_done},
+    clock::unix_millis,
     error::Error,
-    store::{schema::Key, writes::Only},
+    seal::Purpose,
+    store::{
+        schema::{Key, SigningKeyRecord},
+        writes::Only,
+    },
 };
-use serde_json::Value;
-
-use crate::{bootstrap::trail, seed::signing_key};
 
 /// How long a new key is only known before it signs, in seconds. A process that hears of it later asks the table.
 const HEAD_START: i64 = 120;
@@ -20,17 +25,20 @@ const AFTERLIFE: i64 = 300;
 /// How old the newest key may become, in seconds: 30 days.
 const MAX_AGE: i64 = 30 * 24 * 3600;
 
-/// What `{"rotate": …}` asks for.
-pub(crate) fn voids(options: &Value) -> Result<bool, Error> {
-    let wrong = || Error::invalid("rotate.voidTokens", "must be true or false");
-    match options {
-        Value::Bool(true) => Ok(false),
-        Value::Object(fields) => match fields.get("voidTokens") {
-            None => Ok(false),
-            Some(value) => value.as_bool().ok_or_else(wrong),
-        },
-        _ => Err(Error::invalid("rotate", "must be an object")),
-    }
+/// A new signing key, sealed, and its public half, which signs from the Unix second `from` on.
+pub async fn generate(app: &App, from: i64) -> Result<(SigningKeyRecord, PublicKey), Error> {
+    let (private, public) = token::generate(from)?;
+    let binding = token::signing_key_binding(&public.kid);
+    let sealed = app
+        .sealer
+        .seal(Purpose::TokenSigning, &binding, &private)
+        .await?;
+    let record = SigningKeyRecord {
+        key: Key::signing_key(&public.kid),
+        sealed,
+        created: unix_millis(app.clock.now()),
+    };
+    Ok((record, public))
 }
 
 /// Adds a signing key and forgets those whose tokens have all ended. `voids` forgets all others at once, so that every
@@ -41,7 +49,7 @@ pub async fn rotate(app: &App, trail: &Trail, voids: bool) -> Result<String, Err
         let (mut snapshot, epoch) = app.rules.read().await?;
         let now = app.clock.now().unix_timestamp();
         let from = if voids { now } else { now + HEAD_START };
-        let (record, public) = signing_key(app, from).await?;
+        let (record, public) = generate(app, from).await?;
         let kid = public.kid.clone();
         let mut change = Change::new(app);
         change.push(app.table.write(&record, &Only::IfNew)?);
@@ -82,6 +90,12 @@ pub async fn rotate_when_due(app: &App) -> Result<bool, Error> {
     if newest.is_some_and(|from| now - from < MAX_AGE) {
         return Ok(false);
     }
-    let trail = trail(format!("rotate-{now}"), "rotate");
+    let trail = Trail::new(
+        format!("rotate-{now}"),
+        "INVOKE",
+        "token:rotate".to_owned(),
+        String::new(),
+    );
+    trail.claimed_by("system", "");
     rotate(app, &trail, false).await.map(|_| true)
 }

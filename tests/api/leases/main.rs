@@ -1,0 +1,14 @@
+//! What is minted in Azure, and that all of it is taken back.
+
+#![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
+
+mod check;
+mod errors;
+mod kinds;
+mod limits;
+mod permissions;
+mod proof;
+mod routes;
+mod scene;
+mod speed;
+mod tasks;
