@@ -38,18 +38,9 @@ where
         .with(lines)
 }
 
-/// `level` for Mayfly's crates, WARN at most for all others.
+/// `level` for Mayfly's crates, whose names all begin so; WARN at most for all others.
 fn filter(level: Level) -> Targets {
-    let ours = [
-        "mayfly",
-        "mayfly_crud",
-        "mayfly_dynamic_read",
-        "mayfly_token",
-        "mayfly_local",
-    ];
-    let others = level.min(Level::WARN);
-    ours.iter()
-        .fold(Targets::new().with_default(others), |targets, name| {
-            targets.with_target(*name, level)
-        })
+    Targets::new()
+        .with_default(level.min(Level::WARN))
+        .with_target("mayfly", level)
 }

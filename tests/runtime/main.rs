@@ -7,6 +7,7 @@
 )]
 
 mod direct;
+mod leases;
 mod logs;
 mod paths;
 mod routes;

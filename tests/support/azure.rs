@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use mayfly::clock::Clock;
-use mayfly_local::sandbox::{AzureApplication, AzureResource};
+use mayfly_local::sandbox::{AzureApplication, AzureResource, Sandbox};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use crate::{Answer, Vault, vault::dynamic};
 
@@ -66,11 +66,19 @@ impl Tenant {
     /// # Panics
     /// If it cannot be seeded.
     pub fn seed(vault: &Vault) -> Self {
-        let azure = vault.sandbox.azure();
+        Self::seed_in(&vault.sandbox, vault.app.clock.now())
+    }
+
+    /// Seeds any sandbox; what the seed may use works for a year from `now`.
+    ///
+    /// # Panics
+    /// If it cannot be seeded.
+    pub fn seed_in(sandbox: &Sandbox, now: OffsetDateTime) -> Self {
+        let azure = sandbox.azure();
         azure.add_tenant(TENANT).unwrap();
         azure.add_subscription(TENANT, SUBSCRIPTION).unwrap();
         let base = azure.add_application(TENANT, "mayfly base").unwrap();
-        let ends = vault.clock.now() + Duration::from_hours(24 * 365);
+        let ends = now + Duration::from_hours(24 * 365);
         azure
             .add_password(&base.object_id, "base", BASE_SECRET, ends)
             .unwrap();
@@ -121,12 +129,16 @@ impl Tenant {
         }
     }
 
-    /// Makes the base secret at `azure:base`, with these attributes beside its type.
-    pub async fn create_base(&self, vault: &Vault, more: Value) -> Answer {
+    /// The body of the base secret, with these attributes beside its type.
+    pub fn base(&self, more: Value) -> Value {
         let mut attributes = json!({"type": "azure"});
         merge(&mut attributes, more);
-        let body = json!({"data": self.base_data(), "attributes": attributes});
-        vault.create("azure/base", body).await
+        json!({"data": self.base_data(), "attributes": attributes})
+    }
+
+    /// Makes the base secret at `azure:base`, with these attributes beside its type.
+    pub async fn create_base(&self, vault: &Vault, more: Value) -> Answer {
+        vault.create("azure/base", self.base(more)).await
     }
 
     /// Makes the dynamic secret of `kind`, with these attributes beside its own.
@@ -139,19 +151,15 @@ impl Tenant {
     }
 }
 
-/// A vault with a tenant, a base, and a dynamic secret of each kind; nothing on the wire's record.
-///
-/// # Panics
-/// If it cannot be made.
-pub async fn vault_with_tenant() -> (Vault, Tenant) {
-    let vault = Vault::start().await;
-    let tenant = Tenant::seed(&vault);
-    tenant.create_base(&vault, json!({})).await.expect(201);
+/// Gives a vault a tenant, a base, and a dynamic secret of each kind; nothing is on the wire's record.
+pub async fn furnish(vault: &Vault) -> Tenant {
+    let tenant = Tenant::seed(vault);
+    tenant.create_base(vault, json!({})).await.expect(201);
     for kind in Kind::ALL {
-        tenant.create(&vault, kind, json!({})).await.expect(201);
+        tenant.create(vault, kind, json!({})).await.expect(201);
     }
     vault.wire.clear();
-    (vault, tenant)
+    tenant
 }
 
 fn merge(into: &mut Value, more: Value) {

@@ -16,7 +16,7 @@ use mayfly::{
     },
     app::{App, Setup},
     clients,
-    clock::{Clock, FixedClock},
+    clock::{BoxFuture, Clock, FixedClock},
     config::Endpoints,
     domain::sensitive::Sensitive,
     http::{
@@ -40,6 +40,7 @@ use mayfly_local::{
 };
 use mayfly_token::bootstrap;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
@@ -66,6 +67,25 @@ pub const ACCESS_KEY: &str = "AKIASANDBOXTESTUSER2";
 /// The sandbox user's secret key.
 pub const SECRET_KEY: &str = "sandboxSecretKeyOfTheTestUser+0123456789";
 
+/// A clock that flows as tokio's does.
+struct Flowing(tokio::time::Instant);
+
+impl Flowing {
+    fn new() -> Self {
+        Self(tokio::time::Instant::now())
+    }
+}
+
+impl Clock for Flowing {
+    fn now(&self) -> OffsetDateTime {
+        FixedClock::at(START).now() + self.0.elapsed()
+    }
+
+    fn sleep(&self, span: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::time::sleep(span))
+    }
+}
+
 /// A vault with its first admin signed in.
 pub struct Vault {
     /// Its parts.
@@ -85,6 +105,7 @@ pub struct Vault {
     /// The admin's token.
     pub token: String,
     keys: Arc<dyn KeyWrapper>,
+    time: Arc<dyn Clock>,
     broken: Option<LeaseRule>,
     edge: Edge,
 }
@@ -103,7 +124,21 @@ impl Vault {
     /// # Panics
     /// If it does not start.
     pub async fn start_with(keys: Arc<dyn KeyWrapper>) -> Self {
-        let mut vault = Self::empty(keys);
+        Self::empty(keys).started().await
+    }
+
+    /// Starts a vault whose time, and that of its cloud, flows as tokio's does: paused, it goes on as fast as everybody
+    /// waits.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start_flowing() -> Self {
+        let keys = Arc::new(KeyFile::ephemeral().unwrap());
+        Self::over(keys, Some(Arc::new(Flowing::new()))).started().await
+    }
+
+    async fn started(self) -> Self {
+        let mut vault = self;
         let trail = bootstrap::trail("test".to_owned(), "bootstrap");
         let admin = bootstrap::bootstrap(&vault.app, &trail).await.unwrap();
         vault.client_id = admin.client_id;
@@ -125,8 +160,13 @@ impl Vault {
     /// # Panics
     /// If its parts cannot be made.
     pub fn empty(keys: Arc<dyn KeyWrapper>) -> Self {
+        Self::over(keys, None)
+    }
+
+    fn over(keys: Arc<dyn KeyWrapper>, time: Option<Arc<dyn Clock>>) -> Self {
         let clock = Arc::new(FixedClock::at(START));
-        let sandbox = Sandbox::in_memory(clock.clone());
+        let time = time.unwrap_or_else(|| clock.clone());
+        let sandbox = Sandbox::in_memory(time.clone());
         sandbox
             .add_user(
                 SandboxUser::new("base", ACCOUNT, ACCESS_KEY, SECRET_KEY.to_owned())
@@ -136,7 +176,7 @@ impl Vault {
         sandbox.add_role(role(ROLE)).unwrap();
         let wire = Wire::default();
         let database = embedded::open(None).unwrap();
-        let app = assemble(&database, &wire, &sandbox, keys.clone(), clock.clone());
+        let app = assemble(&database, &wire, &sandbox, keys.clone(), time.clone());
         Self {
             edge: vault::edge(&app),
             app,
@@ -148,6 +188,7 @@ impl Vault {
             client_secret: String::new(),
             token: String::new(),
             keys,
+            time,
             broken: None,
         }
     }
@@ -165,13 +206,12 @@ impl Vault {
     /// If its parts cannot be made.
     #[must_use]
     pub fn with_setup(mut self, setup: Setup) -> Self {
-        let clock = self.clock.clone();
         let app = assemble(
             &self.database,
             &self.wire,
             &self.sandbox,
             self.keys.clone(),
-            clock,
+            self.time.clone(),
         );
         let app = Arc::into_inner(app).unwrap();
         self.app = Arc::new(app.with_setup(setup));
@@ -235,7 +275,7 @@ impl Vault {
             &wire,
             &self.sandbox,
             self.keys.clone(),
-            self.clock.clone(),
+            self.time.clone(),
         );
         let app = match (self.broken, Arc::into_inner(app)) {
             (Some(rule), Some(app)) => Arc::new(app.breaking(rule)),
@@ -252,6 +292,7 @@ impl Vault {
             client_secret: self.client_secret.clone(),
             token: self.token.clone(),
             keys: self.keys.clone(),
+            time: self.time.clone(),
             broken: self.broken,
         }
     }
@@ -530,7 +571,7 @@ fn assemble(
     wire: &Wire,
     sandbox: &Sandbox,
     keys: Arc<dyn KeyWrapper>,
-    clock: Arc<FixedClock>,
+    clock: Arc<dyn Clock>,
 ) -> Arc<App> {
     let table_client =
         embedded::client(wire.over(SharedHttpClient::new(Embedded::new(database.clone()))));

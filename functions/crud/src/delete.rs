@@ -20,9 +20,10 @@ pub(crate) async fn delete(app: &App, asked: &Asked) -> Result<Reply, Error> {
     until_done(app, || async {
         let located = locate(app, &asked.identity, &asked.trail, &target, Action::Delete).await?;
         let head = located.head()?;
+        // It may be linked no more and still have leases. In homes nothing is minted.
         let revoking = head
             .as_ref()
-            .filter(|head| revoke && head.link.is_some())
+            .filter(|head| revoke && head.at.place.is_vault())
             .map(|head| revoke::all_of(app, &head.at.path, &located.caller.principal));
         if force {
             remove(app, asked, head, revoking.as_ref()).await
@@ -48,7 +49,7 @@ async fn remove(
         .try_map(|()| Ok(Reply::empty(StatusCode::NO_CONTENT)))
 }
 
-/// Marking twice answers the same twice.
+/// Marking twice answers the same twice; revoking may be the second thought.
 async fn mark(
     app: &App,
     asked: &Asked,
@@ -57,7 +58,12 @@ async fn mark(
 ) -> Result<Attempt<Reply>, Error> {
     let done = Error::MarkedForDeletion(stored::SECRET_WORD).to_string();
     let old = match stored::live(head, app.clock.now()) {
-        Err(Error::MarkedForDeletion(_)) => return Ok(Attempt::Done(Reply::message(&done))),
+        Err(Error::MarkedForDeletion(_)) => {
+            if let Some(revoking) = revoking {
+                revoke::ask(app, &asked.trail, revoking, 200, "marked for deletion").await?;
+            }
+            return Ok(Attempt::Done(Reply::message(&done)));
+        }
         other => other?,
     };
     write::soft_delete(app, &asked.trail, &old, revoking)

@@ -23,7 +23,7 @@ use mayfly::{
     },
 };
 use serde_json::{Value, json};
-use time::OffsetDateTime;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::read;
 
@@ -37,14 +37,15 @@ pub(crate) async fn check(
     trail: &Trail,
     target: &Target,
 ) -> Result<Reply, Error> {
+    let until = app.clock.now() + CHECK_FOR;
     let located = locate(app, identity, trail, target, Action::Update).await?;
     let head = stored::live(located.head()?, app.clock.now())?;
     stored::open(&app.sealer, &head).await?;
     let report = match (&head.link, stored::cloud(&head)) {
-        (Some(_), _) => Box::pin(dynamic(app, &located)).await?,
+        (Some(_), _) => Box::pin(dynamic(app, &located, until)).await?,
         (None, Some(cloud)) => {
             let base = stored::open_base(&app.sealer, &head).await?;
-            self::base(app, cloud, &base).await?
+            Box::pin(self::base(app, cloud, &base, until)).await?
         }
         (None, None) => {
             return Err(Error::Refused(
@@ -101,7 +102,7 @@ impl Report {
     }
 }
 
-async fn dynamic(app: &App, located: &Located) -> Result<Report, Error> {
+async fn dynamic(app: &App, located: &Located, until: OffsetDateTime) -> Result<Report, Error> {
     let head = stored::live(located.head()?, app.clock.now())?;
     let description = stored::describe(&head)?;
     let Some(link) = &head.link else {
@@ -117,17 +118,16 @@ async fn dynamic(app: &App, located: &Located) -> Result<Report, Error> {
     };
     let plan = match plan {
         Plan::Aws(plan) => {
-            let mut report = self::base(app, Cloud::Aws, &base).await?;
+            let mut report = self::base(app, Cloud::Aws, &base, until).await?;
             report.ttl = Some(plan.ttl());
             return Ok(report);
         }
         Plan::Azure(plan) => plan,
     };
-    let mut report = self::base(app, Cloud::Azure, &base).await?;
+    let mut report = self::base(app, Cloud::Azure, &base, until).await?;
     if !report.problems.is_empty() {
         return Ok(report);
     }
-    let until = app.clock.now() + CHECK_FOR;
     match &plan.kind {
         Kind::Token { scope } => {
             let sign_in = sign_in(&plan.credential);
@@ -150,7 +150,12 @@ async fn dynamic(app: &App, located: &Located) -> Result<Report, Error> {
 }
 
 /// Who the base is, by asking its cloud as it.
-async fn base(app: &App, cloud: Cloud, base: &Base) -> Result<Report, Error> {
+async fn base(
+    app: &App,
+    cloud: Cloud,
+    base: &Base,
+    until: OffsetDateTime,
+) -> Result<Report, Error> {
     let mut report = Report {
         provider: cloud.word(),
         ..Report::default()
@@ -160,12 +165,17 @@ async fn base(app: &App, cloud: Cloud, base: &Base) -> Result<Report, Error> {
             Ok(arn) => report.identity = json!({ "arn": arn }),
             Err(error) => report.problem(error)?,
         },
-        Cloud::Azure => azure_base(app, base, &mut report).await?,
+        Cloud::Azure => azure_base(app, base, &mut report, until).await?,
     }
     Ok(report)
 }
 
-async fn azure_base(app: &App, base: &Base, report: &mut Report) -> Result<(), Error> {
+async fn azure_base(
+    app: &App,
+    base: &Base,
+    report: &mut Report,
+    until: OffsetDateTime,
+) -> Result<(), Error> {
     let credential = match Credential::from_data(&base.data) {
         Ok(credential) => credential,
         Err(error) => return report.problem(error),
@@ -175,7 +185,11 @@ async fn azure_base(app: &App, base: &Base, report: &mut Report) -> Result<(), E
         "clientId": credential.client_id,
         "subscriptionId": credential.subscription_id,
     });
-    let until = app.clock.now() + CHECK_FOR;
+    let known = known_end(base);
+    if let Some(end) = known.filter(|end| *end <= app.clock.now()) {
+        let problem = format!("of the base was {}", wire_seconds(end));
+        report.problem(Error::invalid("attributes.clientSecretExpires", problem))?;
+    }
     let azure = &app.providers.azure;
     let session = azure.session(&credential, base.id, base.version);
     session.forget_tokens();
@@ -183,11 +197,17 @@ async fn azure_base(app: &App, base: &Base, report: &mut Report) -> Result<(), E
         Ok(roles) => report.granted = roles.map(|roles| roles.into_iter().collect()),
         Err(failure) => return report.problem(failure.error),
     }
-    report.secret_expires = match credential.secret_expires {
+    report.secret_expires = match known {
         Some(known) => Some(known),
         None => last_end(&session, &credential, until).await,
     };
     Ok(())
+}
+
+/// When the base's client secret ends by the base's own word.
+fn known_end(base: &Base) -> Option<OffsetDateTime> {
+    let text = base.attributes.get("clientSecretExpires")?.as_str()?;
+    OffsetDateTime::parse(text, &Rfc3339).ok()
 }
 
 /// When the last of the base's own client secrets ends, if it may read that of itself.

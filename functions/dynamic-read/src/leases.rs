@@ -32,6 +32,7 @@ pub(crate) async fn list(app: &App, asked: &Asked) -> Result<Reply, Error> {
             Some(other) if *other != own => return Err(Error::Forbidden),
             _ => wanted.principal = Some(own),
         }
+        wanted.principal_id = Some(caller.principal_id);
     }
     let limit = asked.query.count("limit", DEFAULT_LIMIT, MAX_LIMIT)?;
     let query = format!("leases {wanted:?}");
@@ -74,6 +75,7 @@ fn wanted(query: &Query) -> Result<Wanted, Error> {
         prefix: at("prefix")?,
         base: at("base")?,
         principal: query.get("principal").map(principal).transpose()?,
+        principal_id: None,
         state: state.transpose()?,
     })
 }

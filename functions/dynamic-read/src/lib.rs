@@ -72,7 +72,7 @@ async fn task_status(
 }
 
 async fn look(State(app): State<Arc<App>>, asked: Asked) -> Response {
-    let outcome = looked(&app, &asked).await;
+    let outcome = Box::pin(looked(&app, &asked)).await;
     asked.answer(&app, outcome).await
 }
 

@@ -10,7 +10,7 @@ use mayfly::{
         list::{is_issued_to, resource},
         revoke,
     },
-    store::schema::{Key, LeaseRecord, RevokeBy},
+    store::schema::{Key, RevokeBy},
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -22,13 +22,15 @@ use crate::leases::{path, principal, wire};
 pub(crate) async fn one(app: &App, asked: &Asked, id: &str) -> Result<Reply, Error> {
     let id =
         Uuid::try_parse(id).map_err(|_| Error::invalid("id", "must be the UUID of a lease"))?;
-    let key = Key::lease(id);
-    let (caller, items) = caller::open(app, &asked.identity, [key.clone()]).await?;
+    let (caller, items) = caller::open(app, &asked.identity, [Key::lease(id)]).await?;
     asked.trail.acted_by(&caller);
-    let Some(lease) = items.record::<LeaseRecord>(&key)? else {
-        // The decision comes before existence.
-        caller.may(Action::Delete, &resource(Some(&id.to_string())))?;
-        return Err(Error::NotFound);
+    let lease = match revoke::found(&items, id) {
+        Ok(lease) => lease,
+        Err(error) => {
+            // The decision comes before existence.
+            caller.may(Action::Delete, &resource(Some(&id.to_string())))?;
+            return Err(error);
+        }
     };
     if !is_issued_to(&lease, &caller) {
         caller.may(Action::Delete, &resource(Some(lease.secret.as_str())))?;
@@ -60,9 +62,14 @@ pub(crate) async fn all(app: &App, asked: &Asked) -> Result<Reply, Error> {
     let (caller, _) = caller::open(app, &asked.identity, []).await?;
     asked.trail.acted_by(&caller);
     let own = by == RevokeBy::Principal && value == caller.principal.to_string();
-    if !own {
-        let below = (by == RevokeBy::Prefix).then_some(value.as_str());
-        caller.may(Action::Delete, &resource(below))?;
+    if by == RevokeBy::Prefix {
+        // A path may be a secret's and also what others begin with: whoever may revoke the one's leases may not, by that
+        // alone, revoke those of the others.
+        for part in [value.clone(), format!("{value}:")] {
+            caller.may(Action::Delete, &resource(Some(&part)))?;
+        }
+    } else if !own {
+        caller.may(Action::Delete, &resource(None))?;
     }
     let task = revoke::ask_for_all(app, &asked.trail, by, value, &caller.principal).await?;
     let body = json!({ "taskId": task.task_id });

@@ -73,7 +73,7 @@ pub async fn seed(
     let key = seed_cloud(sandbox)?;
     let tenant = azure::seed_cloud(sandbox, now)?;
     let token = sign_in(edge, admin).await?;
-    for (path, body) in secrets(key).into_iter().chain(tenant.secrets()) {
+    for (path, body) in secrets(&key).into_iter().chain(tenant.secrets()) {
         let path = format!("/v1/secrets/{path}");
         ask(edge, Method::POST, &path, Some(&token), Some(&body)).await?;
     }
@@ -81,7 +81,7 @@ pub async fn seed(
 }
 
 /// A base secret with a user's key, and a dynamic one that assumes the role.
-fn secrets(key: SandboxKey) -> [(&'static str, Value); 2] {
+fn secrets(key: &SandboxKey) -> [(&'static str, Value); 2] {
     let base = json!({
         "description": "a sample base secret: the key of a user of the sandbox cloud",
         "data": {"accessKey": key.access_key, "secretKey": key.secret_key, "region": "us-east-1"},

@@ -5,8 +5,9 @@ use serde_json::json;
 use crate::{
     clock::wire_seconds,
     domain::{data::SecretData, sensitive::Sensitive},
-    error::Error,
+    error::{Error, chain},
     leases::{
+        lock,
         mint::Minting,
         patience::{Patience, is_in_time},
         readiness,
@@ -27,6 +28,12 @@ pub(super) async fn mint(minting: &mut Minting<'_>) -> Result<SecretData, Error>
         return Err(Error::internal("not a plan for an existing application"));
     };
     let password = add_password(minting, app_object_id, Patience::Known).await?;
+    if minting.order.leased.readiness {
+        // Whoever waits until one can sign in need not keep others waiting; without the lock nothing is less safe.
+        if let Err(error) = lock::release(minting.app, app_object_id, minting.lease.id).await {
+            tracing::warn!(error = chain(&error), "a lock was not given back early");
+        }
+    }
     let ready = readiness::probe(minting, app_id, &password.secret, None).await;
     minting.activate().await?;
     let credential = &minting.order.plan.credential;
@@ -81,9 +88,21 @@ pub(super) async fn add_password(
             Some(wait) if is_in_time(minting.app, wait, until) => {
                 minting.app.clock.sleep(wait).await;
             }
+            _ if patience == Patience::Fresh => return Err(missed(failure)),
             _ => return Err(explained(failure, app_object_id)),
         }
         round += 1;
+    }
+}
+
+/// What was just made and is still not visible when time is over is nobody's mistake.
+pub(super) fn missed(failure: Failure) -> Error {
+    match failure.class {
+        Class::NotThere | Class::NotYet => Error::Unavailable {
+            what: "the application that was just made in Microsoft Entra",
+            source: failure.error.into(),
+        },
+        _ => failure.error,
     }
 }
 

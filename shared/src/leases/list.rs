@@ -1,5 +1,7 @@
 //! Finding leases: by secret, by what paths begin with, by base, by whom they were issued to.
 
+use uuid::Uuid;
+
 use crate::{
     access::caller::Caller,
     app::App,
@@ -26,6 +28,8 @@ pub struct Wanted {
     pub base: Option<String>,
     /// Issued to this principal.
     pub principal: Option<String>,
+    /// To the very one whose item has this id: another one may have had the same name.
+    pub principal_id: Option<Uuid>,
     /// In this state.
     pub state: Option<State>,
 }
@@ -85,6 +89,7 @@ impl Wanted {
         same(&self.secret, lease.secret.as_str())
             && same(&self.base, lease.base.as_str())
             && same(&self.principal, &lease.principal)
+            && self.principal_id.is_none_or(|id| id == lease.principal_id)
             && self.state.is_none_or(|state| state == lease.life.state)
             && self
                 .prefix

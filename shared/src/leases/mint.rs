@@ -131,9 +131,6 @@ pub async fn mint(app: &App, order: &Order<'_>) -> Result<Attempt<Issued>, Error
 /// The lease before anything is made: every name that will be used, and all that undoing needs.
 fn intent(app: &App, order: &Order<'_>, issuance: &Issuance, ready: &Ready) -> LeaseRecord {
     let now = unix_millis(app.clock.now());
-    let ttl = Duration::from_secs(order.leased.ttl.seconds().into());
-    // Whole seconds: the cloud keeps no others, and the answer says the same.
-    let ends = after(now, ttl) / 1000 * 1000;
     let id = Uuid::new_v4();
     let (app_id, app_object_id) = match &order.leased.what {
         What::Existing {
@@ -163,9 +160,19 @@ fn intent(app: &App, order: &Order<'_>, issuance: &Issuance, ready: &Ready) -> L
         key_id: None,
         assignment: None,
         pruned: false,
-        life: Life::intend(now, unix_millis(order.started + MINT_FOR), ends),
+        life: Life::intend(
+            now,
+            unix_millis(order.started + MINT_FOR),
+            ends(now, order.leased),
+        ),
         indexed: crate::store::schema::LeaseIndexKeys::default(),
     }
+}
+
+/// When a credential that begins `now` ends. Whole seconds: the cloud keeps no others, and the answer says the same.
+fn ends(now: i64, leased: &Leased) -> i64 {
+    let ttl = Duration::from_secs(leased.ttl.seconds().into());
+    after(now, ttl) / 1000 * 1000
 }
 
 fn kind(what: &What, ready: &Ready) -> LeaseKind {
@@ -317,10 +324,8 @@ impl Minting<'_> {
         let (app, order) = (self.app, self.order);
         // Time has passed in the queue; the lease and the credential begin now.
         let now = unix_millis(app.clock.now());
-        let life = &mut self.lease.life;
-        let waited = now - life.created;
-        life.created = now;
-        life.ends = (life.ends + waited) / 1000 * 1000;
+        self.lease.life.created = now;
+        self.lease.life.ends = ends(now, order.leased);
         self.lease.reindex();
         let table = &app.table;
         let unchanged = Only::IfUnchanged {

@@ -3,11 +3,13 @@
 //! | kind | Microsoft Graph, application permissions | Azure RBAC, at the scope |
 //! | --- | --- | --- |
 //! | client secret of an existing application | `Application.ReadWrite.OwnedBy` as an owner of it, or `Application.ReadWrite.All` | |
-//! | principal with an Azure role | `Application.ReadWrite.OwnedBy` or `….All` | `roleAssignments` read, write, delete; `roleDefinitions` read |
-//! | principal with an application role | the same, `AppRoleAssignment.ReadWrite.All`, `Application.Read.All` or `Directory.Read.All` | |
+//! | principal with an Azure role | `Application.ReadWrite.OwnedBy` and `Application.Read.All` or `Directory.Read.All`; or `Application.ReadWrite.All` | `roleAssignments` read, write, delete; `roleDefinitions` read; `permissions` read |
+//! | principal with an application role | `Application.ReadWrite.OwnedBy` or `….All`, `AppRoleAssignment.ReadWrite.All`, `Application.Read.All` or `Directory.Read.All` | |
 //!
-//! From the permission tables of the pages on Microsoft Graph's `application: addPassword`, `Upsert application`, `Grant an
-//! appRoleAssignment for a service principal` and Azure's `Azure permissions for Management and governance`.
+//! Taking a principal back looks through the recycle bin, which takes the right to read all applications. From the
+//! permission tables of the pages on Microsoft Graph's `application: addPassword`, `Upsert application`, `List
+//! deletedItems`, `Grant an appRoleAssignment for a service principal` and Azure's `Azure permissions for Management and
+//! governance`.
 
 use std::collections::BTreeSet;
 
@@ -26,6 +28,7 @@ type AnyOf = &'static [&'static str];
 const WRITE_APPLICATIONS: AnyOf = &["Application.ReadWrite.OwnedBy", "Application.ReadWrite.All"];
 const WRITE_ALL: &str = "Application.ReadWrite.All";
 const READ_APPLICATIONS: AnyOf = &["Application.Read.All", "Directory.Read.All"];
+const READ_DELETED: AnyOf = &["Application.Read.All", "Directory.Read.All", WRITE_ALL];
 const ASSIGN_APP_ROLES: AnyOf = &["AppRoleAssignment.ReadWrite.All"];
 
 /// What giving and taking back an Azure role needs at its scope.
@@ -146,7 +149,7 @@ async fn look(
                     .permissions(scope, until)),
                 resolve(app, session, role, scope, until),
             );
-            survey.wants(roles?.as_ref(), &[WRITE_APPLICATIONS]);
+            survey.wants(roles?.as_ref(), &[WRITE_APPLICATIONS, READ_DELETED]);
             match permissions {
                 Ok(allowed) => survey.missing.extend(
                     RBAC.iter()
@@ -213,10 +216,10 @@ impl Survey {
                 "attributes.scope",
                 "does not exist in the base's subscription",
             )),
-            // Without any role at a scope not even one's own permissions can be read there.
-            Class::Forbidden => self
-                .missing
-                .extend(RBAC.iter().map(|action| format!("{action} at {scope}"))),
+            // Then the others cannot be told.
+            Class::Forbidden => self.missing.push(format!(
+                "Microsoft.Authorization/permissions/read at {scope}"
+            )),
             _ => return Err(failure.error),
         }
         Ok(())
@@ -329,10 +332,13 @@ async fn resolve(
 ) -> Result<RoleDefinition, Unresolved> {
     let problem = |text: &str| Unresolved::Problem(Error::invalid(field(role), text));
     match role {
+        // Asked for at the scope: that is where the base has rights, and where the role must be one.
         RoleRef::Id(id) => {
-            let found = insist(app, until, Patience::Known, || session.role(id, until));
+            let guid = id.rsplit('/').next().unwrap_or_default();
+            let id = format!("{scope}/providers/Microsoft.Authorization/roleDefinitions/{guid}");
+            let found = insist(app, until, Patience::Known, || session.role(&id, until));
             let found = found.await.map_err(Unresolved::Failure)?;
-            found.ok_or_else(|| problem("is no role definition"))
+            found.ok_or_else(|| problem("is no role definition at this scope"))
         }
         RoleRef::Name(name) => {
             let found = insist(app, until, Patience::Known, || {

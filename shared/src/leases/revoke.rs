@@ -25,6 +25,7 @@ use crate::{
     store::{
         due::Due,
         schema::{Key, LeaseRecord, REVOCATION, RevocationRecord, RevokeBy, TaskRecord, TaskState},
+        table::Items,
         writes::Only,
     },
 };
@@ -40,7 +41,7 @@ const REST: Duration = Duration::from_secs(30);
 /// over, or being taken back, stays as it is; one that is stuck is tried again now.
 pub async fn revoke(app: &App, id: Uuid, why: &str) -> Result<LeaseRecord, Error> {
     for _ in 0..TRIES {
-        let mut lease = store::get(app, id).await?.ok_or(Error::NotFound)?;
+        let mut lease = known(app.table.get(&Key::lease(id)).await?)?;
         if matches!(lease.life.state, State::Revoked | State::Revoking) {
             return Ok(lease);
         }
@@ -57,6 +58,23 @@ pub async fn revoke(app: &App, id: Uuid, why: &str) -> Result<LeaseRecord, Error
     Err(Error::Conflict(
         "the lease is being changed by others; try again".to_owned(),
     ))
+}
+
+/// The lease `id` among what was just read.
+pub fn found(items: &Items, id: Uuid) -> Result<LeaseRecord, Error> {
+    known(items.record(&Key::lease(id))?)
+}
+
+/// A lease that this release understands whole: it would lose what it does not know by writing it.
+fn known(found: Option<Stored<LeaseRecord>>) -> Result<LeaseRecord, Error> {
+    match found {
+        Some(Stored::Known(lease)) => Ok(*lease),
+        Some(Stored::Newer) => Err(Error::Refused(
+            "a newer release of the vault wrote this lease; only that can revoke it".to_owned(),
+        )),
+        Some(Stored::Unreadable) => Err(Error::internal("a lease that cannot be read")),
+        None => Err(Error::NotFound),
+    }
 }
 
 /// The task that revokes all leases of one dynamic secret, to be written with what makes that necessary.
@@ -85,10 +103,22 @@ pub async fn ask_for_all(
     principal: &Principal,
 ) -> Result<TaskRecord, Error> {
     let task = task(app, by, value, principal);
+    ask(app, trail, &task, 202, "revocation asked for").await?;
+    Ok(task)
+}
+
+/// Leaves `task` to the worker, with the audit record of the request that asks for it.
+pub async fn ask(
+    app: &App,
+    trail: &Trail,
+    task: &TaskRecord,
+    status: u16,
+    message: &str,
+) -> Result<(), Error> {
     let mut change = Change::new(app);
-    change.push(app.table.write(&task, &Only::IfNew)?);
-    match change.commit(trail, 202, "revocation asked for").await? {
-        Attempt::Done(()) => Ok(task),
+    change.push(app.table.write(task, &Only::IfNew)?);
+    match change.commit(trail, status, message).await? {
+        Attempt::Done(()) => Ok(()),
         Attempt::Lost => Err(Error::internal("a new task was there already")),
     }
 }
@@ -196,7 +226,7 @@ async fn step(
         }
         match revoke(app, lease.id, "the lease was revoked").await {
             Ok(_) => revoked += 1,
-            Err(Error::NotFound) => {}
+            Err(Error::NotFound | Error::Refused(_)) => {} // gone, or a newer release's by now
             Err(error) => return Err(error),
         }
     }

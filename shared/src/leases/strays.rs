@@ -248,6 +248,10 @@ async fn remove(
         None => None,
     };
     if let Some(principal) = &principal {
+        // Where its role was given only the lease knew, but the cloud can be asked.
+        for [scope, name] in session.role_assignments_of(principal, until).await? {
+            gone(session.remove_role_assignment(&scope, &name, until).await)?;
+        }
         gone(session.delete_service_principal(principal, until).await)?;
     }
     gone(session.delete_application(&stray.application, until).await)?;

@@ -7,7 +7,7 @@ use crate::{
     domain::{data::SecretData, sensitive::Sensitive},
     error::Error,
     leases::{
-        existing::add_password,
+        existing::{add_password, missed},
         mint::Minting,
         patience::{Patience, insist},
         permissions::GivenRole,
@@ -82,7 +82,7 @@ async fn make_principal(minting: &mut Minting<'_>, app_id: &str) -> Result<Strin
     let made = insist(app, until, Patience::Fresh, || {
         session.upsert_service_principal(app_id, until)
     });
-    let principal = made.await.map_err(|failure| failure.error)?;
+    let principal = made.await.map_err(missed)?;
     minting.lease.service_principal_id = Some(principal.clone());
     minting.save().await?;
     Ok(principal)

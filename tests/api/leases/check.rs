@@ -106,12 +106,13 @@ async fn only_who_may_update_the_secret_may_check_it() {
     let vault = &scene.vault;
     let token = vault.make_role("owner").await;
     let target = "/v1/secrets/azure/existing::check";
-    let may = |path: &str, actions: &str| {
-        vec![rule(Effect::Allow, "roles:owner", path, actions)]
-    };
+    let may = |path: &str, actions: &str| vec![rule(Effect::Allow, "roles:owner", path, actions)];
     for (rules, status) in [
         (vec![], 403),
-        (may("secrets:azure:<.*>", "<read|list|create|delete|assign>"), 403),
+        (
+            may("secrets:azure:<.*>", "<read|list|create|delete|assign>"),
+            403,
+        ),
         (may("secrets:azure:base", "update"), 403),
         (may("secrets:azure:existing", "update"), 200),
     ] {
@@ -135,18 +136,26 @@ async fn a_role_that_is_none_or_several_is_told() {
     );
     let azure = scene.vault.sandbox.azure();
     for _ in 0..2 {
-        azure.add_role_definition(SCOPE, "Twin", &["*/read"]).unwrap();
+        azure
+            .add_role_definition(SCOPE, "Twin", &["*/read"])
+            .unwrap();
     }
     let change = json!({"attributes": {"roleName": "Twin"}});
     scene.vault.update("azure/other", change).await.expect(200);
     let found = scene.check("azure/other").await;
-    is_told(&found, "attributes.roleName: is ambiguous: 2 roles have this name");
+    is_told(
+        &found,
+        "attributes.roleName: is ambiguous: 2 roles have this name",
+    );
     let read = scene.vault.read("azure/other").await;
     read.refused(400, "attributes.roleName: is ambiguous");
     let change = json!({"attributes": {"roleName": null, "roleId": NOBODY}});
     scene.vault.update("azure/other", change).await.expect(200);
     let found = scene.check("azure/other").await;
-    is_told(&found, "attributes.roleId: is no role definition");
+    is_told(
+        &found,
+        "attributes.roleId: is no role definition at this scope",
+    );
     scene.is_untouched();
 }
 
@@ -162,13 +171,20 @@ async fn a_scope_that_is_gone_is_told() {
 async fn an_application_that_is_not_there_or_another_one_is_told() {
     let scene = Scene::start().await;
     let target = &scene.tenant.target;
-    let found = checked(&scene, json!({"appId": NOBODY, "appObjectId": target.object_id})).await;
+    let found = checked(
+        &scene,
+        json!({"appId": NOBODY, "appObjectId": target.object_id}),
+    )
+    .await;
     is_told(&found, "attributes.appId: is not the client id");
     for wrong in [NOBODY, target.app_id.as_str()] {
         let change = json!({"attributes": {"appId": target.app_id, "appObjectId": wrong}});
         scene.vault.update("azure/other", change).await.expect(200);
         let found = scene.check("azure/other").await;
-        is_told(&found, "attributes.appObjectId: is no application of this tenant");
+        is_told(
+            &found,
+            "attributes.appObjectId: is no application of this tenant",
+        );
     }
     scene.is_untouched();
 }
@@ -176,9 +192,7 @@ async fn an_application_that_is_not_there_or_another_one_is_told() {
 #[tokio::test]
 async fn a_resource_or_application_role_that_is_not_there_is_told() {
     let scene = Scene::start().await;
-    let graph = |resource: &str, role: &str| {
-        json!({"msApiType": "msgraph", "resourceId": resource, "appRoleId": role})
-    };
+    let graph = |resource: &str, role: &str| json!({"msApiType": "msgraph", "resourceId": resource, "appRoleId": role});
     let resource = &scene.tenant.resource;
     let role = &resource.app_roles["Data.Read"];
     let found = checked(&scene, graph(&resource.object_id, role)).await;
@@ -215,7 +229,10 @@ async fn an_expired_client_secret_is_told() {
     let mut scene = Scene::start().await;
     scene.vault.wait(Duration::from_hours(24 * 366)).await;
     for path in ["azure/base", "azure/existing"] {
-        is_told(&scene.check(path).await, "data.clientSecret: of the base has expired");
+        is_told(
+            &scene.check(path).await,
+            "data.clientSecret: of the base has expired",
+        );
     }
 }
 
@@ -236,7 +253,10 @@ async fn the_end_that_the_base_tells_counts_and_is_told_when_it_is_over() {
     scene.vault.wait(Duration::from_hours(24)).await;
     for path in ["azure/base", "azure/existing"] {
         let found = scene.check(path).await;
-        is_told(&found, "attributes.clientSecretExpires: of the base was 2026-01-02T00:00:00Z");
+        is_told(
+            &found,
+            "attributes.clientSecretExpires: of the base was 2026-01-02T00:00:00Z",
+        );
     }
 }
 

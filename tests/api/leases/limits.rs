@@ -35,7 +35,10 @@ async fn one_lease_more_than_allowed_is_a_429_until_some_are_over() {
         let before = scene.cloud();
         let refused = scene.vault.read(kind.path()).await.expect(429);
         assert_eq!(refused.headers["retry-after"], "60");
-        refused.refused(429, "this secret has 2 unfinished leases, which is its maxLeases");
+        refused.refused(
+            429,
+            "this secret has 2 unfinished leases, which is its maxLeases",
+        );
         assert_eq!(scene.cloud(), before);
         assert_eq!(scene.leases().len(), 2);
         scene.settle().await;
@@ -79,7 +82,10 @@ async fn a_ttl_has_bounds() {
         for (ttl, says) in [
             (json!(59), "attributes.ttl: must be at least 60 seconds"),
             (json!(0), "attributes.ttl"),
-            (json!(LONGEST + 1), "attributes.ttl: must be at most 2592000 seconds"),
+            (
+                json!(LONGEST + 1),
+                "attributes.ttl: must be at most 2592000 seconds",
+            ),
             (json!("900"), "attributes.ttl"),
             (json!(60.5), "attributes.ttl"),
         ] {
@@ -108,7 +114,10 @@ async fn a_ttl_has_bounds() {
 async fn a_base_bounds_the_ttl_at_the_write_and_at_the_read() {
     let vault = Vault::start().await;
     let tenant = Tenant::seed(&vault);
-    tenant.create_base(&vault, json!({"maxTtl": 600})).await.expect(201);
+    tenant
+        .create_base(&vault, json!({"maxTtl": 600}))
+        .await
+        .expect(201);
     let says = "attributes.ttl: must be at most 600 seconds, the base's maxTtl";
     for ttl in [json!(601), json!(null)] {
         let refused = tenant.create(&vault, Kind::Existing, json!({ "ttl": ttl }));
@@ -130,7 +139,10 @@ async fn a_token_takes_no_ttl() {
     let body = json!({
         "providerType": "token", "scopes": ["https://vault.azure.net/.default"], "ttl": 900,
     });
-    let made = scene.vault.create("azure/token", dynamic("azure:base", body)).await;
+    let made = scene
+        .vault
+        .create("azure/token", dynamic("azure:base", body))
+        .await;
     made.refused(400, "attributes.ttl: goes not with providerType token");
 }
 
@@ -140,7 +152,10 @@ async fn max_leases_is_a_number_within_reason() {
     for bad in [json!(0), json!(10_001), json!(-1), json!("5"), json!(1.5)] {
         let change = json!({"attributes": {"maxLeases": bad}});
         let refused = scene.vault.update(Kind::Rbac.path(), change).await;
-        refused.refused(400, "attributes.maxLeases: must be a whole number from 1 to 10000");
+        refused.refused(
+            400,
+            "attributes.maxLeases: must be a whole number from 1 to 10000",
+        );
     }
 }
 
@@ -158,7 +173,11 @@ const GUARDED: &str = "this base secret has unfinished leases (1)";
 
 #[tokio::test]
 async fn a_base_with_unfinished_leases_stays_until_they_are_over() {
-    for target in ["azure/base", "azure/base?force=true", "azure/base?revoke=true"] {
+    for target in [
+        "azure/base",
+        "azure/base?force=true",
+        "azure/base?revoke=true",
+    ] {
         let scene = leased_and_unlinked().await;
         scene.vault.delete(target).await.refused(400, GUARDED);
         scene.ends_clean().await;
@@ -186,8 +205,8 @@ async fn who_a_base_is_does_not_change_while_it_has_unfinished_leases() {
         refused.refused(400, GUARDED);
     }
     scene.ends_clean().await;
-    let changed = scene.vault.update("azure/base", changes[1].clone()).await;
-    changed.expect(200);
+    let other = changes[1].clone();
+    scene.vault.update("azure/base", other).await.expect(200);
 }
 
 #[tokio::test]
@@ -254,7 +273,10 @@ async fn the_worker_takes_back_with_the_newest_client_secret() {
         scene.vault = scene.vault.another();
         scene.settle().await;
         let left = scene.cloud().to_string();
-        assert!(!left.contains("mayfly-") && !left.contains("dsv-"), "{left}");
+        assert!(
+            !left.contains("mayfly-") && !left.contains("dsv-"),
+            "{left}"
+        );
         let failed = scene.leases()[0]["attempts"].clone();
         assert_eq!(failed, 0, "{kind:?}");
     }
@@ -271,7 +293,11 @@ async fn a_base_may_go_while_secrets_that_only_had_leases_are_there() {
         let target = format!("{}?force=true", kind.path());
         scene.vault.delete(&target).await.expect(204);
     }
-    scene.vault.delete("azure/base?force=true").await.expect(204);
+    scene
+        .vault
+        .delete("azure/base?force=true")
+        .await
+        .expect(204);
     let counts = scene.vault.items_of("LEASES#");
     assert!(counts.len() <= 3, "{counts:?}");
 }

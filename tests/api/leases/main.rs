@@ -3,12 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
 mod check;
+mod concurrency;
 mod errors;
 mod kinds;
 mod limits;
 mod permissions;
 mod proof;
 mod routes;
+mod runs;
 mod scene;
 mod speed;
+mod strays;
 mod tasks;

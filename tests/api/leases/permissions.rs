@@ -95,7 +95,11 @@ async fn each_kind_works_with_the_wider_permissions_too() {
         (Kind::Existing, vec![WRITE_ALL], vec![]),
         (Kind::Rbac, vec![WRITE_ALL], ACTIONS.to_vec()),
         (Kind::Rbac, vec![OWNED_BY, "Directory.Read.All"], vec!["*"]),
-        (Kind::AppRole, vec![WRITE_ALL, "Directory.Read.All", ASSIGN], vec![]),
+        (
+            Kind::AppRole,
+            vec![WRITE_ALL, "Directory.Read.All", ASSIGN],
+            vec![],
+        ),
     ] {
         let mut scene = scene_with(&permissions, &actions).await;
         let azure = scene.vault.sandbox.azure();

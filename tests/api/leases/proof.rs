@@ -378,7 +378,7 @@ async fn a_client_secret_survives_no_death_of_a_process() {
 
 #[tokio::test]
 async fn a_principal_with_an_azure_role_survives_no_death_of_a_process() {
-    assert_eq!(die_everywhere(Kind::Rbac).await, (12, 33));
+    assert_eq!(die_everywhere(Kind::Rbac).await, (13, 32));
 }
 
 #[tokio::test]

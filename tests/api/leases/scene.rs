@@ -11,7 +11,7 @@ use mayfly::{
 };
 use mayfly_tests::{
     Answer, Vault,
-    azure::{Kind, TENANT, Tenant, vault_with_tenant},
+    azure::{Kind, TENANT, Tenant, furnish},
     vault::plain,
 };
 use serde_json::Value;
@@ -28,7 +28,16 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) async fn start() -> Self {
-        let (vault, tenant) = vault_with_tenant().await;
+        Self::on(Vault::start().await).await
+    }
+
+    /// A scene whose time flows while everybody waits.
+    pub(crate) async fn start_flowing() -> Self {
+        Self::on(Vault::start_flowing().await).await
+    }
+
+    async fn on(vault: Vault) -> Self {
+        let tenant = furnish(&vault).await;
         let seed = vault.sandbox.azure().snapshot();
         Self {
             vault,
@@ -72,7 +81,7 @@ impl Scene {
         let Some(due) = due.min() else {
             return false;
         };
-        let now = unix_millis(self.vault.clock.now());
+        let now = unix_millis(self.vault.app.clock.now());
         let wait = u64::try_from(due - now).unwrap_or(0);
         self.vault.clock.advance(Duration::from_millis(wait));
         true
@@ -143,7 +152,7 @@ impl Scene {
 }
 
 pub(crate) async fn sweep(vault: &Vault) -> Swept {
-    let until = vault.clock.now() + RUN;
+    let until = vault.app.clock.now() + RUN;
     worker::sweep(&vault.app, until).await.unwrap()
 }
 
@@ -164,7 +173,7 @@ pub(crate) async fn sign_in(
         client_secret: text("clientSecret").into(),
         environment: Environment::Public,
     };
-    let until = vault.clock.now() + Duration::from_mins(1);
+    let until = vault.app.clock.now() + Duration::from_mins(1);
     // Another process asks, so that the wire of this one tells only of the vault.
     let other = vault.another();
     let azure = &other.app.providers.azure;

@@ -102,12 +102,18 @@ async fn an_access_token_is_two_calls_deep() {
     let scene = Scene::start().await;
     scene.vault.wire.bad_weather(0);
     let token = json!({"providerType": "token", "scopes": ["https://vault.azure.net/.default"]});
-    let made = scene.vault.create("azure/token", dynamic("azure:base", token)).await;
+    let made = scene
+        .vault
+        .create("azure/token", dynamic("azure:base", token))
+        .await;
     made.expect(201);
     scene.vault.read("azure/token").await.expect(200);
     scene.vault.wire.clear();
     scene.vault.read("azure/token").await.expect(200);
-    assert_eq!(operations(&scene.vault), ["BatchGetItem", "POST token", "PutItem"]);
+    assert_eq!(
+        operations(&scene.vault),
+        ["BatchGetItem", "POST token", "PutItem"]
+    );
     assert_eq!(scene.vault.wire.depth(), 2);
 }
 
@@ -149,10 +155,39 @@ async fn what_cannot_be_made_in_time_is_a_503_and_leaves_nothing() {
         let answer = scene.vault.read(kind.path()).await;
         let took = scene.vault.clock.now() - started;
         assert!(took <= LONGEST, "{kind:?} took {took}");
-        assert!(answer.headers.contains_key("retry-after"), "{}", answer.text());
+        assert!(
+            answer.headers.contains_key("retry-after"),
+            "{}",
+            answer.text()
+        );
         answer.expect(503);
     }
     scene.ends_clean().await;
+}
+
+#[tokio::test]
+async fn a_password_that_cannot_be_made_in_time_is_a_503_too() {
+    for kind in [Kind::Rbac, Kind::AppRole] {
+        let scene = Scene::start().await;
+        let faults = scene.vault.sandbox.faults();
+        let unseen = Fault::Refuse {
+            code: "Request_ResourceNotFound".to_owned(),
+            message: "not yet".to_owned(),
+        };
+        faults.always("AddPassword", unseen);
+        let answer = scene.vault.read(kind.path()).await;
+        assert!(
+            answer.headers.contains_key("retry-after"),
+            "{}",
+            answer.text()
+        );
+        answer.refused(
+            503,
+            "just made in Microsoft Entra is unavailable; try again",
+        );
+        faults.clear();
+        scene.ends_clean().await;
+    }
 }
 
 async fn ready(kind: Kind, readiness: Value, lag: u64) -> (Value, Duration) {
@@ -190,6 +225,24 @@ async fn who_asks_for_it_is_answered_when_one_can_sign_in_or_that_one_cannot_yet
     }
 }
 
+#[tokio::test]
+async fn who_waits_until_one_can_sign_in_keeps_nobody_else_waiting() {
+    let scene = Scene::start().await;
+    let change = json!({"attributes": {"readiness": "token"}});
+    let path = Kind::Existing.path();
+    scene.vault.update(path, change).await.expect(200);
+    scene.mint(Kind::Existing).await; // the base's own token is kept from now on
+    scene.vault.sandbox.azure().set_lag(Lag {
+        sign_in: Duration::from_secs(8),
+        ..Lag::default()
+    });
+    let (one, two) = tokio::join!(scene.vault.read(path), scene.vault.read(path));
+    for answer in [one, two] {
+        assert_eq!(answer.expect(200).json()["data"]["ready"], true);
+    }
+    scene.ends_clean().await;
+}
+
 /// Somebody else holds the lock of the existing application for so long.
 async fn locked_for(scene: &Scene, span: Duration) {
     let key = Key::app_lock(&scene.tenant.target.object_id);
@@ -210,7 +263,10 @@ async fn a_lock_that_is_held_longer_than_ten_seconds_is_a_429() {
     let started = scene.vault.clock.now();
     let refused = scene.vault.read(Kind::Existing.path()).await;
     let took = scene.vault.clock.now() - started;
-    assert!(took > Duration::from_secs(9) && took <= Duration::from_secs(10), "{took}");
+    assert!(
+        took > Duration::from_secs(9) && took <= Duration::from_secs(10),
+        "{took}"
+    );
     let seconds = refused.headers["retry-after"].to_str().unwrap();
     assert!(seconds.parse::<u32>().unwrap() > 0);
     refused.refused(429, "others are changing the passwords of this application");
@@ -223,7 +279,10 @@ async fn who_waited_for_a_lock_has_the_whole_ttl() {
     locked_for(&scene, Duration::from_secs(7)).await;
     let data = scene.mint(Kind::Existing).await;
     let lease = scene.leases().remove(0);
-    let (created, ends) = (lease["created"].as_i64().unwrap(), lease["ends"].as_i64().unwrap());
+    let (created, ends) = (
+        lease["created"].as_i64().unwrap(),
+        lease["ends"].as_i64().unwrap(),
+    );
     assert!(created >= START + 7000);
     assert_eq!(ends, (created + 900_000) / 1000 * 1000, "{data}");
     scene.ends_clean().await;

@@ -24,7 +24,10 @@ async fn ask(scene: &Scene, token: &str, task: &str) -> Answer {
 
 async fn status(scene: &Scene, data: &Value) -> Value {
     let task = data["roleAssignmentTaskId"].as_str().unwrap();
-    ask(scene, &scene.vault.token, task).await.expect(200).json()
+    ask(scene, &scene.vault.token, task)
+        .await
+        .expect(200)
+        .json()
 }
 
 #[tokio::test]
@@ -37,9 +40,14 @@ async fn whoever_was_issued_it_or_may_read_its_secret_sees_it_and_nobody_else() 
     let issuer = vault.make_role("issuer").await;
     let reader = vault.make_role("reader").await;
     let other = vault.make_role("other").await;
-    vault.set_rules(vec![may("issuer", "secrets:azure:rbac", "read")]).await;
+    vault
+        .set_rules(vec![may("issuer", "secrets:azure:rbac", "read")])
+        .await;
     let target = "/v1/secrets/azure/rbac";
-    let data = vault.ask_as(&issuer, Method::GET, target, None).await.expect(200);
+    let data = vault
+        .ask_as(&issuer, Method::GET, target, None)
+        .await
+        .expect(200);
     let task = data.json()["data"]["roleAssignmentTaskId"].clone();
     let task = task.as_str().unwrap();
 
@@ -75,14 +83,18 @@ async fn what_names_no_task_is_not_found() {
     let id = task.strip_prefix("task_").unwrap();
     scene.mint(Kind::Existing).await;
     let leases = scene.leases();
-    let plain = leases.iter().find(|lease| lease["secret"] == "azure:existing");
+    let plain = leases
+        .iter()
+        .find(|lease| lease["secret"] == "azure:existing");
     let plain = plain.unwrap()["id"].as_str().unwrap();
     for wrong in [
         id,
         &task.to_uppercase(),
         &format!("task_{}", id.to_uppercase()),
         &format!("task_{}", id.replace('-', "")),
-        &format!("task_{{{id}}}").replace('{', "%7B").replace('}', "%7D"),
+        &format!("task_{{{id}}}")
+            .replace('{', "%7B")
+            .replace('}', "%7D"),
         &format!("task_{plain}"),
         "task_",
         "x",
@@ -102,7 +114,10 @@ async fn a_principal_that_resource_manager_does_not_see_yet_is_tried_again_until
     for _ in 0..2 {
         assert_eq!(scene.sweep().await.failed, 1);
         let retry = status(&scene, &data).await;
-        assert_eq!((&retry["state"], &retry["error"]), (&json!("RETRY"), &json!("")));
+        assert_eq!(
+            (&retry["state"], &retry["error"]),
+            (&json!("RETRY"), &json!(""))
+        );
         assert_eq!(scene.sweep().await.due, 0, "not at once");
         scene.go_to_next();
     }
@@ -140,7 +155,11 @@ async fn each_final_refusal_ends_the_task() {
     ] {
         let scene = Scene::start().await;
         let data = scene.mint(Kind::Rbac).await;
-        scene.vault.sandbox.faults().next("AssignRole", 1, refusing(code));
+        scene
+            .vault
+            .sandbox
+            .faults()
+            .next("AssignRole", 1, refusing(code));
         scene.sweep().await;
         let failed = status(&scene, &data).await;
         assert_eq!(failed["state"], "FAILURE", "{code}");
@@ -157,14 +176,19 @@ async fn revoking_by_hand_ends_the_task_and_no_role_is_given() {
     let answer = scene.vault.read(Kind::Rbac.path()).await.expect(200);
     let data = answer.json()["data"].clone();
     let id = answer.headers["mayfly-lease-id"].to_str().unwrap();
-    let revoked = scene.post(&format!("/v1/leases/{id}/revoke"), json!({})).await;
+    let revoked = scene
+        .post(&format!("/v1/leases/{id}/revoke"), json!({}))
+        .await;
     revoked.expect(200);
     let failed = status(&scene, &data).await;
     assert_eq!(failed["state"], "FAILURE");
     assert_eq!(failed["error"], "the lease was revoked");
     assert_eq!(scene.sweep().await.assigned, 0);
     let calls = scene.vault.wire.operations();
-    assert!(!calls.contains(&"PUT roleAssignments".to_owned()), "{calls:?}");
+    assert!(
+        !calls.contains(&"PUT roleAssignments".to_owned()),
+        "{calls:?}"
+    );
     scene.ends_clean().await;
 }
 
@@ -207,7 +231,10 @@ async fn a_task_is_kept_for_a_day_after_the_end_and_then_gone() {
     let mut scene = Scene::start().await;
     let data = scene.mint(Kind::Rbac).await;
     scene.settle().await;
-    scene.vault.wait(Duration::from_hours(24) - Duration::from_mins(1)).await;
+    scene
+        .vault
+        .wait(Duration::from_hours(24) - Duration::from_mins(1))
+        .await;
     scene.sweep().await;
     assert_eq!(status(&scene, &data).await["state"], "SUCCESS");
     scene.vault.wait(Duration::from_mins(1)).await;
@@ -223,14 +250,24 @@ async fn a_bulk_revocation_is_told_to_whoever_asked_for_it_and_forgotten_after_a
     let mut scene = Scene::start().await;
     let other = scene.vault.make_role("other").await;
     let body = json!({"base": "azure:base"});
-    let answer = scene.post("/v1/leases/revoke", body).await.expect(202).json();
+    let answer = scene
+        .post("/v1/leases/revoke", body)
+        .await
+        .expect(202)
+        .json();
     let task = answer["taskId"].as_str().unwrap();
     ask(&scene, &other, task).await.expect(404);
     scene.housekeep().await;
-    let done = ask(&scene, &scene.vault.token, task).await.expect(200).json();
+    let done = ask(&scene, &scene.vault.token, task)
+        .await
+        .expect(200)
+        .json();
     assert_eq!(done["state"], "SUCCESS");
     assert_eq!(done["results"], json!([{"type": "int64", "value": 0}]));
-    scene.vault.wait(Duration::from_hours(24) - Duration::from_mins(1)).await;
+    scene
+        .vault
+        .wait(Duration::from_hours(24) - Duration::from_mins(1))
+        .await;
     scene.housekeep().await;
     ask(&scene, &scene.vault.token, task).await.expect(200);
     scene.vault.wait(Duration::from_mins(1)).await;

@@ -13,6 +13,7 @@ mod hunt;
 mod keys;
 mod redaction;
 mod redaction_access;
+mod redaction_azure;
 mod rotation;
 mod routes;
 mod sealing;

@@ -29,7 +29,9 @@ fn is_open(route: &Route) -> bool {
 
 /// Whether it reads a body.
 fn takes_body(route: &Route) -> bool {
-    let bodyless = route.path.ends_with("/restore") || route.path.starts_with("/v1/revoke");
+    let bodyless = route.path.ends_with("/restore")
+        || route.path.starts_with("/v1/revoke")
+        || route.path == "/v1/leases/{id}/revoke";
     match route.method {
         "POST" | "PUT" => !bodyless,
         method => method == "DELETE" && route.path.ends_with("/members"),

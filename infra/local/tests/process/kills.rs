@@ -73,20 +73,33 @@ impl Clock {
     }
 }
 
-/// Everything a test has at hand.
+/// A vault that comes and goes, and a cloud that stays.
 struct Scene {
     dir: tempfile::TempDir,
     clock: Clock,
     cloud: Cloud,
+    /// What was in the cloud before anything was minted.
+    first: Value,
+    seed: u64,
 }
 
 impl Scene {
-    fn new() -> Self {
+    fn new(seed: u64) -> Self {
         let dir = folder();
         let clock = Clock::new(dir.path());
         let file = clock.file.to_str().unwrap().to_owned();
         let cloud = Cloud::start(dir.path(), &["--clock-ahead", &file]);
-        Self { dir, clock, cloud }
+        let first = cloud.tenant.everything();
+        let scene = Self {
+            dir,
+            clock,
+            cloud,
+            first,
+            seed,
+        };
+        let vault = scene.start();
+        scene.cloud.link(&vault, &vault.token(), TTL);
+        scene
     }
 
     fn tenant(&self) -> &Tenant {
@@ -99,34 +112,68 @@ impl Scene {
         Running::start_in(self.dir.path(), &options, &self.cloud.settings())
     }
 
-    /// Reads every kind until the vault is killed; what was answered with a credential.
-    fn read_and_kill(&self, vault: &Running, token: &str, after: Duration) -> Vec<Value> {
-        std::thread::scope(|scope| {
-            let readers = KINDS.map(|path| {
-                scope.spawn(move || {
-                    let mut answered = Vec::new();
-                    loop {
-                        let answer = vault.ask(token, "GET", path, "");
-                        if answer.is_null() {
-                            return answered;
-                        }
-                        if answer["data"]["clientSecret"].is_string() {
-                            answered.push(answer);
-                        }
-                    }
-                })
-            });
-            sleep(after);
-            vault.signal("-KILL");
-            readers
-                .into_iter()
-                .flat_map(|reader| reader.join().unwrap())
-                .collect()
-        })
+    /// Kills the vault again and again while it is read; what was answered with a credential.
+    fn kill_while_reading(&mut self) -> Vec<Value> {
+        let mut chance = Chance(self.seed);
+        let mut answered = Vec::new();
+        for _ in 0..KILLS {
+            let vault = self.start();
+            let token = vault.token();
+            self.assert_nothing_is_lost(&vault, &token);
+            let after = Duration::from_millis(30 + chance.below(600));
+            let new = read_and_kill(&vault, &token, after);
+            self.assert_all_sign_in(&new);
+            answered.extend(new);
+            let seconds = chance.below(80);
+            self.clock.advance(i64::try_from(seconds).unwrap());
+        }
+        answered
+    }
+
+    /// Lets the vault take back what has ended, ten minutes at a time; how many leases there were, and how often it took.
+    fn take_back(&mut self) -> (usize, u32) {
+        for round in 0..ROUNDS {
+            let vault = self.start();
+            let token = vault.token();
+            let leases = self.wait_for_sweep(&vault, &token);
+            self.assert_nothing_is_lost(&vault, &token);
+            if leases.iter().all(|lease| lease["state"] == "revoked") {
+                return (leases.len(), round);
+            }
+            drop(vault);
+            self.clock.advance(SETTLED);
+        }
+        panic!("seed {}: not everything was taken back", self.seed);
+    }
+
+    /// What was answered and has not ended works, whatever was killed since.
+    fn assert_all_sign_in(&self, answered: &[Value]) {
+        let soon = self.clock.shows_in(5);
+        for credential in answered.iter().map(|answer| &answer["data"]) {
+            if credential["expiration"].as_str().unwrap() > soon.as_str() {
+                let signed_in = self.tenant().sign_in(credential, GRAPH);
+                assert!(
+                    signed_in.is_ok(),
+                    "seed {}: {signed_in:?}, {credential}",
+                    self.seed
+                );
+            }
+        }
+    }
+
+    fn assert_all_have_ended(&self, answered: &[Value]) {
+        for credential in answered.iter().map(|answer| &answer["data"]) {
+            let signed_in = self.tenant().sign_in(credential, GRAPH);
+            assert!(
+                signed_in.is_err(),
+                "seed {}: {credential} has ended",
+                self.seed
+            );
+        }
     }
 
     /// Everything in the cloud that was not there at first belongs to an unfinished lease.
-    fn assert_nothing_is_lost(&self, vault: &Running, token: &str, first: &Value, seed: u64) {
+    fn assert_nothing_is_lost(&self, vault: &Running, token: &str) {
         // The cloud first: what is there by now was intended before.
         let now = self.tenant().everything();
         let unfinished: BTreeSet<String> = vault
@@ -135,9 +182,9 @@ impl Scene {
             .filter(|lease| lease["state"] != "revoked")
             .map(|lease| lease["id"].as_str().unwrap().to_owned())
             .collect();
-        for (what, lease) in added(first, &now) {
+        for (what, lease) in added(&self.first, &now) {
             let has_lease = lease.is_some_and(|lease| unfinished.contains(&lease.to_string()));
-            assert!(has_lease, "seed {seed}: no lease has {what}");
+            assert!(has_lease, "seed {}: no lease has {what}", self.seed);
         }
     }
 
@@ -162,6 +209,32 @@ impl Scene {
         }
         panic!("it does not get through: {:?}", vault.leases(token));
     }
+}
+
+/// Reads every kind until the vault is killed; what was answered with a credential.
+fn read_and_kill(vault: &Running, token: &str, after: Duration) -> Vec<Value> {
+    std::thread::scope(|scope| {
+        let readers = KINDS.map(|path| {
+            scope.spawn(move || {
+                let mut answered = Vec::new();
+                loop {
+                    let answer = vault.ask(token, "GET", path, "");
+                    if answer.is_null() {
+                        return answered;
+                    }
+                    if answer["data"]["clientSecret"].is_string() {
+                        answered.push(answer);
+                    }
+                }
+            })
+        });
+        sleep(after);
+        vault.signal("-KILL");
+        readers
+            .into_iter()
+            .flat_map(|reader| reader.join().unwrap())
+            .collect()
+    })
 }
 
 /// What is there now and was not at first, with the lease that its name tells.
@@ -218,79 +291,32 @@ fn added(first: &Value, now: &Value) -> Vec<(String, Option<Uuid>)> {
 
 /// Says it past the capture of what tests print.
 fn say(words: &str) {
-    writeln!(std::io::stderr(), "kills: {words}").unwrap();
+    let line = format!("kills: {words}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 #[test]
 fn no_kill_loses_a_lease_and_everything_is_taken_back() {
     let seed = Uuid::new_v4().as_u64_pair().0;
     say(&format!("seed {seed}"));
-    let mut chance = Chance(seed);
-    let mut scene = Scene::new();
-    let vault = scene.start();
-    scene.cloud.link(&vault, &vault.token(), TTL);
-    let first = scene.tenant().everything();
-    drop(vault);
-
-    let mut answered = Vec::new();
-    for _ in 0..KILLS {
-        let vault = scene.start();
-        let token = vault.token();
-        scene.assert_nothing_is_lost(&vault, &token, &first, seed);
-        let after = Duration::from_millis(30 + chance.below(600));
-        let new = scene.read_and_kill(&vault, &token, after);
-        let soon = scene.clock.shows_in(5);
-        for credential in new.iter().map(|answer| &answer["data"]) {
-            if credential["expiration"].as_str().unwrap() > soon.as_str() {
-                let signed_in = scene.tenant().sign_in(credential, GRAPH);
-                assert!(
-                    signed_in.is_ok(),
-                    "seed {seed}: {signed_in:?}, {credential}"
-                );
-            }
-        }
-        answered.extend(new);
-        scene
-            .clock
-            .advance(i64::try_from(chance.below(80)).unwrap());
-    }
-    for kind in KINDS {
+    let mut scene = Scene::new(seed);
+    let answered = scene.kill_while_reading();
+    let read = KINDS.map(|kind| {
         let path = kind.replace('/', ":");
-        let read = answered.iter().filter(|answer| answer["path"] == *path);
-        assert!(read.count() > 3, "seed {seed}: {kind} was hardly read");
-    }
-
+        let of_kind = answered.iter().filter(|answer| answer["path"] == *path);
+        of_kind.count()
+    });
+    assert!(
+        read.iter().all(|count| *count > 2),
+        "seed {seed}: hardly read: {read:?}"
+    );
     scene.clock.advance(TTL.into());
-    let refused = |scene: &Scene| {
-        for credential in answered.iter().map(|answer| &answer["data"]) {
-            let signed_in = scene.tenant().sign_in(credential, GRAPH);
-            assert!(signed_in.is_err(), "seed {seed}: {credential} has ended");
-        }
-    };
-    refused(&scene);
-    let mut rounds = 0;
-    loop {
-        let vault = scene.start();
-        let token = vault.token();
-        let leases = scene.wait_for_sweep(&vault, &token);
-        scene.assert_nothing_is_lost(&vault, &token, &first, seed);
-        let left: Vec<&Value> = leases
-            .iter()
-            .filter(|lease| lease["state"] != "revoked")
-            .collect();
-        if left.is_empty() {
-            let (leases, read) = (leases.len(), answered.len());
-            assert!(leases > read, "seed {seed}: no kill met a mint");
-            say(&format!(
-                "{read} read, {leases} leases, taken back in {rounds} rounds"
-            ));
-            break;
-        }
-        rounds += 1;
-        assert!(rounds < ROUNDS, "seed {seed}: {left:?}");
-        drop(vault);
-        scene.clock.advance(SETTLED);
-    }
-    assert_eq!(scene.tenant().everything(), first, "seed {seed}");
-    refused(&scene);
+    scene.assert_all_have_ended(&answered);
+    let (leases, rounds) = scene.take_back();
+    assert!(leases > answered.len(), "seed {seed}: no kill met a mint");
+    assert_eq!(scene.tenant().everything(), scene.first, "seed {seed}");
+    scene.assert_all_have_ended(&answered);
+    say(&format!(
+        "{read:?} read, {leases} leases, taken back in {rounds} rounds"
+    ));
 }

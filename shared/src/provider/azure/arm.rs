@@ -167,6 +167,28 @@ impl Session<'_> {
         }))
     }
 
+    /// The scopes and names of all assignments that a principal has in the base's subscription.
+    pub async fn role_assignments_of(
+        &self,
+        principal_id: &str,
+        until: OffsetDateTime,
+    ) -> Result<Vec<[String; 2]>, Failure> {
+        let subscription = format!("/subscriptions/{}", self.credential.subscription_id);
+        let path = format!(
+            "{}{PROVIDER}/roleAssignments?{VERSION}&$filter=principalId%20eq%20{}",
+            scope_path(&subscription),
+            quoted(principal_id)
+        );
+        let found: Vec<Resource<AssignmentProperties>> = self
+            .list(self.arm(Method::Get, "GET roleAssignments", &path), until)
+            .await?;
+        let split = |found: Resource<AssignmentProperties>| {
+            let (scope, name) = found.id.split_once(&format!("{PROVIDER}/roleAssignments/"))?;
+            Some([scope.to_owned(), name.to_owned()])
+        };
+        Ok(found.into_iter().filter_map(split).collect())
+    }
+
     /// Takes the assignment of that name away. That there was none is a success too.
     pub async fn remove_role_assignment(
         &self,

@@ -29,6 +29,7 @@ pub struct Credential {
 
 /// Who a base acts as, without the secret: what undoing needs, and what must not change while leases are unfinished.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Identity {
     /// The tenant.
     pub tenant_id: String,

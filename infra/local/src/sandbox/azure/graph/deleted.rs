@@ -17,10 +17,10 @@ pub(super) fn parse(method: &Method, path: &[&str]) -> Option<Operation> {
         return None;
     }
     match (method.as_str(), *which) {
-        ("GET", "microsoft.graph.application") => {
+        ("GET", cast) if odata::is_cast(cast, "application") => {
             Some(Operation::ListDeletedItems(Kind::Application))
         }
-        ("GET", "microsoft.graph.servicePrincipal") => {
+        ("GET", cast) if odata::is_cast(cast, "servicePrincipal") => {
             Some(Operation::ListDeletedItems(Kind::ServicePrincipal))
         }
         ("GET", id) => Some(Operation::GetDeletedItem(id.to_lowercase())),
@@ -106,6 +106,9 @@ mod tests {
         assert_eq!(world.graph("DELETE", &path, None).await.status, 204);
         let gone = format!("/v1.0/servicePrincipals/{principal}");
         assert_eq!(world.graph("GET", &gone, None).await.status, 404);
+        // Microsoft's SDKs write the namespace's alias: msgraph-sdk's deleted_items/graph_application.
+        let alias = "/v1.0/directory/deletedItems/graph.application";
+        assert_eq!(listed(&world, alias).await, listed(&world, APPS).await);
         let by_name = format!("{APPS}?$filter=displayName%20eq%20%27gone%27");
         assert_eq!(listed(&world, &by_name).await[0]["id"], object.as_str());
         assert_eq!(

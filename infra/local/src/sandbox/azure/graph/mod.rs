@@ -157,7 +157,7 @@ fn service_principal(
         ("PATCH", Some(key), []) => Operation::UpdateServicePrincipal(key),
         ("DELETE", Some(key), []) => Operation::DeleteServicePrincipal(key),
         ("GET", Some(key), ["ownedObjects"]) => Operation::ListOwnedObjects(key, false),
-        ("GET", Some(key), ["ownedObjects", cast]) if *cast == "microsoft.graph.application" => {
+        ("GET", Some(key), ["ownedObjects", cast]) if odata::is_cast(cast, "application") => {
             Operation::ListOwnedObjects(key, true)
         }
         ("POST", Some(key), ["appRoleAssignedTo" | "appRoleAssignments"]) => {

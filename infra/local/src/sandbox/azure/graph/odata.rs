@@ -52,6 +52,13 @@ pub(super) fn filter(
     Ok(())
 }
 
+/// Whether a segment narrows a list to one type: by its full name, or by the alias that Graph's metadata gives its namespace.
+pub(super) fn is_cast(segment: &str, name: &str) -> bool {
+    ["microsoft.graph.", "graph."]
+        .iter()
+        .any(|namespace| segment.strip_prefix(namespace) == Some(name))
+}
+
 /// One page of items, with a link to the next if there is one.
 pub(super) fn page(scene: &Scene<'_>, mut items: Vec<Value>) -> Answer {
     let id = |item: &Value| item["id"].as_str().unwrap_or_default().to_owned();
