@@ -260,7 +260,7 @@ impl Minting<'_> {
         let mut more = Vec::new();
         if self.lease.assignment.is_some() {
             let until = after(self.lease.life.ends, SHOWN_FOR);
-            let wake = TaskRecord::wake(&self.lease, now, until);
+            let wake = TaskRecord::wake(self.lease.task_id(), &self.lease, now, until);
             more.push(app.table.write(&wake, &Only::Always)?);
         }
         let Some(locked) = self.locked() else {

@@ -32,6 +32,8 @@ use crate::{
 
 /// How many leases one step of a bulk revocation sets to be revoked.
 const STEP: usize = 50;
+/// How long a wake-up is kept if no event of it arrives; the schedule finds the lease anyway.
+const WAKE_FOR: Duration = Duration::from_hours(1);
 /// How often a lost race on one lease is run again.
 const TRIES: u32 = 10;
 /// When a bulk revocation that met trouble goes on.
@@ -48,8 +50,8 @@ pub async fn revoke(app: &App, id: Uuid, why: &str) -> Result<LeaseRecord, Error
         let now = unix_millis(app.clock.now());
         close_assignment(&mut lease, why);
         lease.life.revoke(now, CALL_TIMEOUT).map_err(broken)?;
-        let until = after(lease.life.ends.max(now), SHOWN_FOR);
-        let wake = TaskRecord::wake(&lease, now, until);
+        let task_id = format!("task_{}", Uuid::new_v4());
+        let wake = TaskRecord::wake(task_id, &lease, now, after(now, WAKE_FOR));
         let wake = app.table.write(&wake, &Only::Always)?;
         if store::save(app, &mut lease, vec![wake]).await? == Saved::Done {
             return Ok(lease);
@@ -156,7 +158,13 @@ pub(crate) async fn wake(
             go_on(app, *task, until).await;
             Ok(None)
         }
-        Some(Stored::Known(task)) => Ok(task.lease),
+        Some(Stored::Known(task)) => {
+            if task.lease.is_some_and(|id| task.task_id != format!("task_{id}")) {
+                // It had no other use than to wake somebody.
+                app.table.delete_all([task.key.clone()]).await?;
+            }
+            Ok(task.lease)
+        }
         _ => Ok(None),
     }
 }

@@ -24,6 +24,7 @@ pub struct Due<'a> {
     entity: &'a str,
     from: String,
     to: String,
+    at_end: bool,
 }
 
 /// One thing that is due; its record is an error if it cannot be read.
@@ -51,11 +52,15 @@ impl<'a> Due<'a> {
             entity,
             from: "0".to_owned(),
             to: format!("{}~", due_sort(unix_millis(now))),
+            at_end: false,
         }
     }
 
     /// The next of them, or `None` at the end. The index may lag: what is gone by now is left out, so a page may be empty.
     pub async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<Vec<DueItem<T>>>, Error> {
+        if self.at_end {
+            return Ok(None);
+        }
         let (table, from, to) = (self.table, self.from.as_str(), self.to.as_str());
         let reads = shards_of(self.entity).map(|shard| async move {
             let range = Range {
@@ -70,6 +75,8 @@ impl<'a> Due<'a> {
         });
         let mut entries: Vec<Entry> = try_join_all(reads).await?.into_iter().flatten().collect();
         entries.sort_by(|a, b| a.due_sk.cmp(&b.due_sk));
+        // No partition had a whole page, so this is all there is.
+        self.at_end = entries.len() < PAGE;
         entries.truncate(PAGE);
         let Some(last) = entries.last() else {
             return Ok(None);

@@ -234,12 +234,7 @@ async fn a_roll_back_to_another_identity_waits_too() {
     vault.put("azure/base/rollback/0").await.expect(200);
     let made = tenant.create(&vault, Kind::Existing, json!({}));
     made.await.expect(201);
-    let seed = vault.sandbox.azure().snapshot();
-    let scene = Scene {
-        vault,
-        tenant,
-        seed,
-    };
+    let scene = Scene::of(vault, tenant);
     scene.mint(Kind::Existing).await;
     let refused = scene.vault.put("azure/base/rollback/1").await;
     refused.refused(400, GUARDED);

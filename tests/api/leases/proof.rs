@@ -69,7 +69,7 @@ type Verdict = Result<(), String>;
 /// The writes and cloud calls that the reader and then the worker make for `kind`, if nobody dies.
 async fn points(kind: Kind) -> [Vec<String>; 2] {
     let scene = Scene::start().await;
-    let reader = scene.process().await;
+    let reader = scene.process();
     reader.read(kind.path()).await.expect(200);
     let worker = scene.vault.another();
     while scene.go_to_next() {
@@ -85,6 +85,7 @@ async fn points(kind: Kind) -> [Vec<String>; 2] {
 /// Reads `kind` once while processes die, lets the worker finish, and judges what is left. The scene can be used again
 /// after a run that breaks nothing.
 pub(crate) async fn run(scene: &Scene, kind: Kind, deaths: &[Death]) -> Verdict {
+    scene.sign_in_again().await;
     let mut run = Run {
         scene,
         kind,
@@ -126,7 +127,7 @@ struct Run<'a> {
 impl Run<'_> {
     /// Reads in a process of its own, which may die. One that only sleeps is answered, to be woken later.
     async fn read(&mut self, death: Option<Death>) -> Option<(Stop, Reading)> {
-        let process = self.scene.process().await;
+        let process = self.scene.process();
         let path = self.kind.path();
         let Some(death) = death else {
             self.keep(process.read(path).await.expect(200));
@@ -164,7 +165,7 @@ impl Run<'_> {
             return Ok(());
         }
         let other = json!({"data": {"clientId": "11111111-2222-4333-8444-555555555555"}});
-        let vault = self.scene.process().await;
+        let vault = self.scene.observer.borrow();
         let answer = vault.update("azure/base", other).await;
         if answer.status == 200 {
             // The proof goes on: what comes of it is what counts.

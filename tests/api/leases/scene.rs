@@ -1,6 +1,6 @@
 //! A vault with a tenant, the worker beside it, and a look at what is in the cloud and in the table.
 
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
 use http::Method;
 use mayfly::{
@@ -24,6 +24,8 @@ pub(crate) struct Scene {
     pub(crate) vault: Vault,
     pub(crate) tenant: Tenant,
     pub(crate) seed: Value,
+    /// Looks on from beside: its calls are on nobody's record.
+    pub(crate) observer: RefCell<Vault>,
 }
 
 impl Scene {
@@ -38,22 +40,31 @@ impl Scene {
 
     async fn on(vault: Vault) -> Self {
         let tenant = furnish(&vault).await;
-        let seed = vault.sandbox.azure().snapshot();
+        Self::of(vault, tenant)
+    }
+
+    /// A vault and its tenant as they are now.
+    pub(crate) fn of(vault: Vault, tenant: Tenant) -> Self {
         Self {
+            observer: RefCell::new(vault.another()),
+            seed: vault.sandbox.azure().snapshot(),
             vault,
             tenant,
-            seed,
         }
     }
 
     /// Another process, with a token that counts by now.
-    pub(crate) async fn process(&self) -> Vault {
+    pub(crate) fn process(&self) -> Vault {
         let mut process = self.vault.another();
-        process.wait(Duration::ZERO).await;
-        let token = process.token.clone();
-        process = self.vault.another();
-        process.token = token;
+        process.token = self.observer.borrow().token.clone();
         process
+    }
+
+    /// Signs the observer in anew, and with it every process from now on.
+    pub(crate) async fn sign_in_again(&self) {
+        let mut observer = self.vault.another();
+        observer.wait(Duration::ZERO).await;
+        self.observer.replace(observer);
     }
 
     /// One run of the worker, now.
@@ -141,7 +152,7 @@ impl Scene {
 
     /// Signs in with what was minted; the roles in the token, or the error.
     pub(crate) async fn sign_in(&self, data: &Value, scope: &str) -> Result<Vec<String>, String> {
-        sign_in(&self.vault, data, scope).await
+        sign_in(&self.observer.borrow(), data, scope).await
     }
 
     /// Mints `kind` and answers its data.
@@ -174,9 +185,7 @@ pub(crate) async fn sign_in(
         environment: Environment::Public,
     };
     let until = vault.app.clock.now() + Duration::from_mins(1);
-    // Another process asks, so that the wire of this one tells only of the vault.
-    let other = vault.another();
-    let azure = &other.app.providers.azure;
+    let azure = &vault.app.providers.azure;
     match azure.sign_in(&sign_in, scope, until).await {
         Ok(token) => Ok(token.roles().into_iter().collect()),
         Err(failure) => Err(failure.code.into()),

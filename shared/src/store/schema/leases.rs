@@ -300,12 +300,13 @@ pub enum RevokeBy {
 }
 
 impl TaskRecord {
-    /// That the worker is to look at a lease now.
-    pub fn wake(lease: &LeaseRecord, now: i64, until: i64) -> Self {
+    /// That the worker is to look at a lease now. The stream tells only of new items, so each time takes another
+    /// `task_id`.
+    pub fn wake(task_id: String, lease: &LeaseRecord, now: i64, until: i64) -> Self {
         Self {
-            key: Key::task_of(&lease.task_id()),
+            key: Key::task_of(&task_id),
             format: LEASE_FORMAT,
-            task_id: lease.task_id(),
+            task_id,
             lease: Some(lease.id),
             revokes: None,
             created: now,
