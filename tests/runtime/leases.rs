@@ -17,7 +17,7 @@ async fn deployed() -> (Deployment, String) {
     let vault = Deployment::start(&[]).await.unwrap();
     let token = vault.first_token().await.unwrap();
     let tenant = Tenant::seed_in(&vault.sandbox, SystemClock.now());
-    let mut bodies = vec![("azure/base", tenant.base(json!({})))];
+    let mut bodies = vec![("azure/base", tenant.base(&json!({})))];
     for kind in Kind::ALL {
         let mut attributes = tenant.attributes(kind);
         attributes["ttl"] = json!(60);
@@ -53,7 +53,12 @@ fn leases(vault: &Deployment) -> Vec<Value> {
     });
     let scan = serde_json::from_value(scan).unwrap();
     let found = serde_json::to_value(vault.database.scan(scan).unwrap()).unwrap();
-    found["Items"].as_array().unwrap().iter().map(plain).collect()
+    found["Items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(plain)
+        .collect()
 }
 
 /// Lets a lease be due then, claimed by nobody.
@@ -127,5 +132,8 @@ async fn a_worker_that_is_killed_in_the_middle_of_a_call_is_followed_by_the_next
     let swept = next.invoke(scheduled()).await.unwrap().answer().unwrap();
     assert_eq!(swept["leases"]["swept"], 1, "{swept}");
     let applications = vault.sandbox.azure().snapshot()["applications"].clone();
-    assert!(!applications.to_string().contains("mayfly-"), "{applications}");
+    assert!(
+        !applications.to_string().contains("mayfly-"),
+        "{applications}"
+    );
 }

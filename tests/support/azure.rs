@@ -130,7 +130,7 @@ impl Tenant {
     }
 
     /// The body of the base secret, with these attributes beside its type.
-    pub fn base(&self, more: Value) -> Value {
+    pub fn base(&self, more: &Value) -> Value {
         let mut attributes = json!({"type": "azure"});
         merge(&mut attributes, more);
         json!({"data": self.base_data(), "attributes": attributes})
@@ -138,13 +138,13 @@ impl Tenant {
 
     /// Makes the base secret at `azure:base`, with these attributes beside its type.
     pub async fn create_base(&self, vault: &Vault, more: Value) -> Answer {
-        vault.create("azure/base", self.base(more)).await
+        vault.create("azure/base", self.base(&more)).await
     }
 
     /// Makes the dynamic secret of `kind`, with these attributes beside its own.
     pub async fn create(&self, vault: &Vault, kind: Kind, more: Value) -> Answer {
         let mut attributes = self.attributes(kind);
-        merge(&mut attributes, more);
+        merge(&mut attributes, &more);
         vault
             .create(kind.path(), dynamic("azure:base", attributes))
             .await
@@ -162,7 +162,7 @@ pub async fn furnish(vault: &Vault) -> Tenant {
     tenant
 }
 
-fn merge(into: &mut Value, more: Value) {
+fn merge(into: &mut Value, more: &Value) {
     for (key, value) in more.as_object().into_iter().flatten() {
         into[key] = value.clone();
     }

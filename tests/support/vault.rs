@@ -134,7 +134,9 @@ impl Vault {
     /// If it does not start.
     pub async fn start_flowing() -> Self {
         let keys = Arc::new(KeyFile::ephemeral().unwrap());
-        Self::over(keys, Some(Arc::new(Flowing::new()))).started().await
+        Self::over(keys, Some(Arc::new(Flowing::new())))
+            .started()
+            .await
     }
 
     async fn started(self) -> Self {
@@ -277,9 +279,9 @@ impl Vault {
             self.keys.clone(),
             self.time.clone(),
         );
-        let app = match (self.broken, Arc::into_inner(app)) {
-            (Some(rule), Some(app)) => Arc::new(app.breaking(rule)),
-            (_, app) => Arc::new(app.expect("nobody else has it")),
+        let app = match self.broken {
+            Some(rule) => Arc::new(Arc::into_inner(app).unwrap().breaking(rule)),
+            None => app,
         };
         Self {
             edge: vault::edge(&app),

@@ -165,12 +165,7 @@ impl Life {
             0 => 0,
             until => after(until, in_flight),
         };
-        let from = [
-            State::Intent,
-            State::Active,
-            State::Revoking,
-            State::Stuck,
-        ];
+        let from = [State::Intent, State::Active, State::Revoking, State::Stuck];
         self.go(State::Revoking, &from)?;
         self.attempts = 0;
         self.due = now.max(minting).max(claimed);

@@ -159,7 +159,10 @@ pub(crate) async fn wake(
             Ok(None)
         }
         Some(Stored::Known(task)) => {
-            if task.lease.is_some_and(|id| task.task_id != format!("task_{id}")) {
+            if task
+                .lease
+                .is_some_and(|id| task.task_id != format!("task_{id}"))
+            {
                 // It had no other use than to wake somebody.
                 app.table.delete_all([task.key.clone()]).await?;
             }

@@ -293,20 +293,20 @@ async fn all_cells(right: Words) -> (usize, usize) {
 
 #[tokio::test]
 async fn in_every_cell_without_a_right_on_the_base() {
-    assert_eq!(all_cells(RIGHTS[0]).await, (1_649, 115));
+    assert_eq!(Box::pin(all_cells(RIGHTS[0])).await, (1_649, 115));
 }
 
 #[tokio::test]
 async fn in_every_cell_of_whoever_may_read_the_base() {
-    assert_eq!(all_cells(RIGHTS[1]).await, (1_100, 664));
+    assert_eq!(Box::pin(all_cells(RIGHTS[1])).await, (1_100, 664));
 }
 
 #[tokio::test]
 async fn in_every_cell_of_whoever_may_only_assign_the_base() {
-    assert_eq!(all_cells(RIGHTS[2]).await, (1_489, 275));
+    assert_eq!(Box::pin(all_cells(RIGHTS[2])).await, (1_489, 275));
 }
 
 #[tokio::test]
 async fn in_every_cell_of_whoever_may_do_both() {
-    assert_eq!(all_cells(RIGHTS[3]).await, (1_100, 664));
+    assert_eq!(Box::pin(all_cells(RIGHTS[3])).await, (1_100, 664));
 }

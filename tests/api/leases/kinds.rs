@@ -8,14 +8,21 @@ use serde_json::{Value, json};
 use crate::scene::{GRAPH, Scene};
 
 fn keys(data: &Value) -> Vec<&str> {
-    data.as_object().unwrap().keys().map(String::as_str).collect()
+    data.as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
 }
 
 #[tokio::test]
 async fn an_existing_application_gets_another_client_secret() {
     let scene = Scene::start().await;
     let answer = scene.vault.read(Kind::Existing.path()).await.expect(200);
-    let lease = answer.headers["mayfly-lease-id"].to_str().unwrap().to_owned();
+    let lease = answer.headers["mayfly-lease-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     let data = answer.json()["data"].clone();
     assert_eq!(
         keys(&data),
@@ -43,7 +50,10 @@ async fn an_existing_application_gets_another_client_secret() {
     assert!(scene.sign_in(&data, GRAPH).await.is_ok());
     scene.vault.clock.advance(Duration::from_secs(1));
     let refused = scene.sign_in(&data, GRAPH).await.unwrap_err();
-    assert_eq!(refused, "AADSTS7000222", "expired, before anybody removed it");
+    assert_eq!(
+        refused, "AADSTS7000222",
+        "expired, before anybody removed it"
+    );
     scene.settle().await;
     assert_eq!(scene.cloud(), scene.seed);
 }
@@ -75,7 +85,12 @@ async fn a_principal_with_an_azure_role_is_answered_at_once_with_its_task() {
     let task = data["roleAssignmentTaskId"].as_str().unwrap();
     let status = async || {
         let path = format!("/v1/task/status/{task}");
-        scene.vault.ask(http::Method::GET, &path, None).await.expect(200).json()
+        scene
+            .vault
+            .ask(http::Method::GET, &path, None)
+            .await
+            .expect(200)
+            .json()
     };
     assert_eq!(status().await["state"], "PENDING");
     assert_eq!(scene.sweep().await.assigned, 1);

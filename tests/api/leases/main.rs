@@ -1,6 +1,10 @@
 //! What is minted in Azure, and that all of it is taken back.
 
-#![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what cannot be set up fails the test"
+)]
 
 mod check;
 mod concurrency;
@@ -14,4 +18,5 @@ mod runs;
 mod scene;
 mod speed;
 mod strays;
+mod stuck;
 mod tasks;

@@ -24,7 +24,10 @@ fn stream(vault: &Vault) -> Vec<String> {
 }
 
 async fn hand_over(vault: &Vault, keys: &[String]) -> Value {
-    let records: Vec<Value> = (1..).zip(keys).map(|(n, pk)| events::inserted(n, pk)).collect();
+    let records: Vec<Value> = (1..)
+        .zip(keys)
+        .map(|(n, pk)| events::inserted(n, pk))
+        .collect();
     let until = vault.clock.now() + Duration::from_secs(55);
     let batch = events::batch(&records);
     let answered = mayfly_lease_worker::handle(Arc::clone(&vault.app), batch, until).await;
@@ -51,7 +54,10 @@ async fn an_event_gives_the_role_at_once_and_duplicates_change_nothing() {
     assert_eq!(assigned(&scene), 3);
     let given = scene.cloud()["roleAssignments"].as_array().unwrap().len();
     assert_eq!(given, 4, "three beside the base's own");
-    assert_eq!(hand_over(&scene.vault, &keys).await["batchItemFailures"], json!([]));
+    assert_eq!(
+        hand_over(&scene.vault, &keys).await["batchItemFailures"],
+        json!([])
+    );
     scene.settle().await;
     assert_eq!(scene.cloud(), scene.seed);
 }
@@ -87,7 +93,9 @@ async fn one_that_cannot_be_read_and_one_of_a_later_release_are_left_and_their_n
     }
     let leases = scene.vault.items_of("LEASE#");
     assert!(leases.contains(&unreadable) && leases.contains(&newer));
-    let over = leases.iter().filter(|lease| plain(lease)["state"] == "revoked");
+    let over = leases
+        .iter()
+        .filter(|lease| plain(lease)["state"] == "revoked");
     assert_eq!(over.count(), 8);
 }
 
@@ -126,7 +134,11 @@ async fn two_runs_at_once_never_work_on_the_same_lease() {
     let scene = Scene::start().await;
     ten_leases(&scene).await;
     scene.vault.clock.advance(Duration::from_hours(1));
-    scene.vault.sandbox.azure().set_latency(Duration::from_millis(10));
+    scene
+        .vault
+        .sandbox
+        .azure()
+        .set_latency(Duration::from_millis(10));
     let (one, two) = (scene.vault.another(), scene.vault.another());
     let (first, second) = tokio::join!(sweep(&one), sweep(&two));
     assert_eq!(first.failed + second.failed, 0);
@@ -146,7 +158,11 @@ async fn with_little_time_left_nothing_is_begun_and_nothing_lost() {
     assert_eq!(swept.unwrap(), mayfly::leases::worker::Swept::default());
     assert_eq!(scene.leases(), before);
     // As long as calls take, a run ends in time and the next one goes on.
-    scene.vault.sandbox.azure().set_latency(Duration::from_secs(1));
+    scene
+        .vault
+        .sandbox
+        .azure()
+        .set_latency(Duration::from_secs(1));
     for _ in 0..60 {
         scene.vault.clock.advance(Duration::from_mins(1));
         scene.sweep().await;

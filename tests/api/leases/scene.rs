@@ -1,6 +1,6 @@
 //! A vault with a tenant, the worker beside it, and a look at what is in the cloud and in the table.
 
-use std::{cell::RefCell, time::Duration};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use http::Method;
 use mayfly::{
@@ -25,7 +25,7 @@ pub(crate) struct Scene {
     pub(crate) tenant: Tenant,
     pub(crate) seed: Value,
     /// Looks on from beside: its calls are on nobody's record.
-    pub(crate) observer: RefCell<Vault>,
+    observer: RefCell<Rc<Vault>>,
 }
 
 impl Scene {
@@ -46,7 +46,7 @@ impl Scene {
     /// A vault and its tenant as they are now.
     pub(crate) fn of(vault: Vault, tenant: Tenant) -> Self {
         Self {
-            observer: RefCell::new(vault.another()),
+            observer: RefCell::new(Rc::new(vault.another())),
             seed: vault.sandbox.azure().snapshot(),
             vault,
             tenant,
@@ -56,15 +56,20 @@ impl Scene {
     /// Another process, with a token that counts by now.
     pub(crate) fn process(&self) -> Vault {
         let mut process = self.vault.another();
-        process.token = self.observer.borrow().token.clone();
+        process.token.clone_from(&self.observer().token);
         process
+    }
+
+    /// The process that looks on.
+    pub(crate) fn observer(&self) -> Rc<Vault> {
+        Rc::clone(&self.observer.borrow())
     }
 
     /// Signs the observer in anew, and with it every process from now on.
     pub(crate) async fn sign_in_again(&self) {
         let mut observer = self.vault.another();
         observer.wait(Duration::ZERO).await;
-        self.observer.replace(observer);
+        self.observer.replace(Rc::new(observer));
     }
 
     /// One run of the worker, now.
@@ -152,7 +157,7 @@ impl Scene {
 
     /// Signs in with what was minted; the roles in the token, or the error.
     pub(crate) async fn sign_in(&self, data: &Value, scope: &str) -> Result<Vec<String>, String> {
-        sign_in(&self.observer.borrow(), data, scope).await
+        sign_in(&self.observer(), data, scope).await
     }
 
     /// Mints `kind` and answers its data.

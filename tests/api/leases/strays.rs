@@ -20,7 +20,10 @@ async fn what_a_restored_table_forgot_is_reported_and_deleted_only_when_told_to(
         scene.mint(kind).await;
     }
     scene.sweep().await;
-    assert!(reconcile(&scene, true).await.strays.is_empty(), "all have their leases");
+    assert!(
+        reconcile(&scene, true).await.strays.is_empty(),
+        "all have their leases"
+    );
     for prefix in ["LEASE#", "TASK#task_"] {
         for item in scene.vault.items_of(prefix) {
             scene.vault.delete_item(&item);
@@ -29,14 +32,24 @@ async fn what_a_restored_table_forgot_is_reported_and_deleted_only_when_told_to(
     let before = scene.cloud();
 
     let report = reconcile(&scene, false).await;
-    assert_eq!((report.bases, report.strays.len(), report.deleted), (1, 3, 0));
-    let passwords = report.strays.iter().filter(|stray| stray.password.is_some());
+    assert_eq!(
+        (report.bases, report.strays.len(), report.deleted),
+        (1, 3, 0)
+    );
+    let passwords = report
+        .strays
+        .iter()
+        .filter(|stray| stray.password.is_some());
     assert_eq!(passwords.count(), 1, "of the application that is not ours");
     assert_eq!(scene.cloud(), before);
 
     let report = reconcile(&scene, true).await;
     assert_eq!(report.deleted, 3);
-    assert_eq!(scene.cloud(), scene.seed, "role assignments and the bin included");
+    assert_eq!(
+        scene.cloud(),
+        scene.seed,
+        "role assignments and the bin included"
+    );
     assert!(reconcile(&scene, false).await.strays.is_empty());
 }
 
@@ -45,13 +58,19 @@ async fn what_others_made_is_no_stray() {
     let scene = Scene::start().await;
     let azure = scene.vault.sandbox.azure();
     let other = azure
-        .add_application(mayfly_tests::azure::TENANT, "dsv-3f0d6c2e-95ab-4c1d-8f6e-0a1b2c3d4e5f")
+        .add_application(
+            mayfly_tests::azure::TENANT,
+            "dsv-3f0d6c2e-95ab-4c1d-8f6e-0a1b2c3d4e5f",
+        )
         .unwrap();
     azure
         .add_owner(&other.object_id, &scene.tenant.base.service_principal_id)
         .unwrap();
     let before = scene.cloud();
     let report = reconcile(&scene, true).await;
-    assert!(report.strays.is_empty(), "it does not carry this vault's mark");
+    assert!(
+        report.strays.is_empty(),
+        "it does not carry this vault's mark"
+    );
     assert_eq!(scene.cloud(), before);
 }

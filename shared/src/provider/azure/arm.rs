@@ -183,7 +183,9 @@ impl Session<'_> {
             .list(self.arm(Method::Get, "GET roleAssignments", &path), until)
             .await?;
         let split = |found: Resource<AssignmentProperties>| {
-            let (scope, name) = found.id.split_once(&format!("{PROVIDER}/roleAssignments/"))?;
+            let (scope, name) = found
+                .id
+                .split_once(&format!("{PROVIDER}/roleAssignments/"))?;
             Some([scope.to_owned(), name.to_owned()])
         };
         Ok(found.into_iter().filter_map(split).collect())
