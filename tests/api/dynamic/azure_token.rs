@@ -35,6 +35,7 @@ fn sign_ins(vault: &Vault) -> Vec<Call> {
 async fn the_answer_is_a_token_with_the_time_that_entra_gave_it() {
     let (vault, tenant) = vault_with_token().await;
     vault.read("azure/token").await.expect(200);
+    vault.wire.bad_weather(0); // what is counted here must not be tried again
     vault.wire.clear();
 
     let answer = vault.read("azure/token").await.expect(200).json();
