@@ -111,7 +111,15 @@ async fn look(
         .await
         .map_err(told)?;
     let mut strays = Vec::new();
-    for application in &owned {
+    // What another vault has made is its own to look after, whatever the base it shares with us may reach.
+    let ours = |application: &&ApplicationDetail| {
+        let mut marks = application
+            .tags
+            .iter()
+            .filter(|one| one.starts_with("mayfly:"));
+        marks.all(|mark| mark == tag)
+    };
+    for application in owned.iter().filter(ours) {
         let lease = application
             .display_name
             .strip_prefix("dsv-")

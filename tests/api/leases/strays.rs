@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use mayfly::{clock::Clock, leases::strays};
+use mayfly::{
+    clock::Clock,
+    leases::strays,
+    provider::azure::{Credential, NewApplication},
+};
 use mayfly_tests::azure::Kind;
 
 use crate::scene::Scene;
@@ -72,5 +76,31 @@ async fn what_others_made_is_no_stray() {
         report.strays.is_empty(),
         "it does not carry this vault's mark"
     );
+    assert_eq!(scene.cloud(), before);
+}
+
+#[tokio::test]
+async fn what_another_vault_made_with_the_same_base_is_left_alone() {
+    let scene = Scene::start().await;
+    let data = scene.tenant.base_data().to_string();
+    let credential = Credential::from_data(&serde_json::from_str(&data).unwrap()).unwrap();
+    let azure = &scene.observer().app.providers.azure;
+    let session = azure.session(&credential, uuid::Uuid::nil(), 0);
+    let until = scene.vault.clock.now() + Duration::from_mins(1);
+    let new = NewApplication {
+        unique_name: "dsv-3f0d6c2e-95ab-4c1d-8f6e-0a1b2c3d4e5f".to_owned(),
+        display_name: "dsv-3f0d6c2e-95ab-4c1d-8f6e-0a1b2c3d4e5f".to_owned(),
+        tags: vec!["mayfly:11111111-2222-4333-8444-555555555555".to_owned()],
+        notes: String::new(),
+    };
+    let made = session.upsert_application(&new, until).await.unwrap();
+    let name = "mayfly-3f0d6c2e-95ab-4c1d-8f6e-0a1b2c3d4e5f-1";
+    let ends = scene.vault.clock.now() + Duration::from_hours(1);
+    session
+        .add_password(&made.id, name, ends, until)
+        .await
+        .unwrap();
+    let before = scene.cloud();
+    assert!(reconcile(&scene, true).await.strays.is_empty());
     assert_eq!(scene.cloud(), before);
 }
