@@ -14,6 +14,7 @@ use crate::{
     app::App,
     clock::{unix_millis, wire_nanos},
     error::Error,
+    metrics::{self, Kind},
     store::schema::{AUDIT_SHARDS, AuditRecord, Key},
 };
 
@@ -28,6 +29,7 @@ pub struct Trail {
     path: String,
     source: String,
     who: Mutex<Who>,
+    reads: Mutex<Option<Kind>>,
     recorded: AtomicBool,
 }
 
@@ -66,6 +68,7 @@ impl Trail {
             path,
             source,
             who: Mutex::default(),
+            reads: Mutex::default(),
             recorded: AtomicBool::new(false),
         }
     }
@@ -91,6 +94,18 @@ impl Trail {
             client_id: client_id.into(),
             ..Who::default()
         });
+    }
+
+    /// The request reads a secret's data, of that kind: its outcome is counted.
+    pub fn reads(&self, kind: Kind) {
+        if let Ok(mut reads) = self.reads.lock() {
+            *reads = Some(kind);
+        }
+    }
+
+    /// What kind of data the request reads, if it does.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        self.reads.lock().ok().and_then(|reads| *reads)
     }
 
     /// Whether the record that covers the outcome is already safe.
@@ -152,6 +167,7 @@ impl Trail {
                 error = crate::error::chain(&error),
                 "audit record not written"
             );
+            metrics::audit_failure();
             Error::internal("the audit record could not be written")
         })?;
         self.mark_recorded();

@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use crate::domain::{principal::Principal, sensitive::Sensitive};
+use crate::{
+    domain::{principal::Principal, sensitive::Sensitive},
+    provider::aws::AssumableRoles,
+};
 
 /// Why a process does not start.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub struct Settings {
     pub table: String,
     /// `MAYFLY_KMS_KEY`: id, ARN or alias of the KMS key.
     pub kms_key: String,
+    /// `AWS_LAMBDA_FUNCTION_NAME`: how Lambda calls this function.
+    pub function: String,
     /// The function's own AWS access.
     pub aws: AwsAccess,
     /// Where AWS services are, if not at their usual place.
@@ -39,6 +44,9 @@ pub struct Settings {
     pub gateway_alias: Option<String>,
     /// `MAYFLY_ALIASES`: JSON object from alias to the principal that a direct invocation of it acts as.
     pub aliases: HashMap<String, Principal>,
+    /// `MAYFLY_ASSUMABLE_ROLES`: JSON array of the ARNs of roles that base secrets without a key of their own may assume
+    /// with the function's identity; unset, there is none.
+    pub assumable_roles: AssumableRoles,
     /// `MAYFLY_SETUP_CODE`: lets whoever has it make the first admin by `POST /v1/initialize`; unset, nobody can.
     pub setup_code: Option<Sensitive>,
     /// `MAYFLY_WARM_UP`: `on` (default) or `off`.
@@ -48,7 +56,7 @@ pub struct Settings {
 }
 
 /// Region and keys that the Lambda service puts into the environment.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct AwsAccess {
     /// `AWS_REGION`.
     pub region: String,
@@ -96,6 +104,7 @@ impl Settings {
         Ok(Self {
             table: required("MAYFLY_TABLE")?,
             kms_key: required("MAYFLY_KMS_KEY")?,
+            function: required("AWS_LAMBDA_FUNCTION_NAME")?,
             aws: AwsAccess {
                 region: required("AWS_REGION")?,
                 access_key: required("AWS_ACCESS_KEY_ID")?.into(),
@@ -105,6 +114,7 @@ impl Settings {
             endpoints: Endpoints::read(lookup)?,
             gateway_alias: lookup("MAYFLY_GATEWAY_ALIAS"),
             aliases: aliases(lookup("MAYFLY_ALIASES"))?,
+            assumable_roles: assumable_roles(lookup("MAYFLY_ASSUMABLE_ROLES"))?,
             setup_code: setup_code(lookup("MAYFLY_SETUP_CODE"))?,
             warm_up: switch("MAYFLY_WARM_UP", lookup("MAYFLY_WARM_UP").as_deref())?,
             log: level(lookup)?,
@@ -177,6 +187,19 @@ fn aliases(text: Option<String>) -> Result<HashMap<String, Principal>, ConfigErr
         .collect()
 }
 
+fn assumable_roles(text: Option<String>) -> Result<AssumableRoles, ConfigError> {
+    let Some(text) = text else {
+        return Ok(AssumableRoles::default());
+    };
+    serde_json::from_str(&text)
+        .ok()
+        .and_then(AssumableRoles::new)
+        .ok_or(ConfigError::Wrong {
+            name: "MAYFLY_ASSUMABLE_ROLES",
+            problem: "must be a JSON array of ARNs of IAM roles, without wildcards",
+        })
+}
+
 /// A code that could be guessed would make whoever guesses it the admin.
 fn setup_code(code: Option<String>) -> Result<Option<Sensitive>, ConfigError> {
     match code {
@@ -203,9 +226,10 @@ fn switch(name: &'static str, word: Option<&str>) -> Result<bool, ConfigError> {
 mod tests {
     use super::*;
 
-    const REQUIRED: [&str; 5] = [
+    const REQUIRED: [&str; 6] = [
         "MAYFLY_TABLE",
         "MAYFLY_KMS_KEY",
+        "AWS_LAMBDA_FUNCTION_NAME",
         "AWS_REGION",
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
@@ -271,6 +295,39 @@ mod tests {
         assert_eq!(settings.aliases["reports"].as_str(), "roles:reporting");
         for bad in ["x", "[]", r#"{"a":"reporting"}"#] {
             assert!(read(&[("MAYFLY_ALIASES", bad)], "").is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn assumable_roles_are_literal_arns_of_roles() {
+        let name = "MAYFLY_ASSUMABLE_ROLES";
+        for good in [
+            "[]",
+            r#"["arn:aws:iam::123456789012:role/reader"]"#,
+            r#"["arn:aws:iam::123456789012:role/a/b","arn:aws-cn:iam::123456789012:role/c"]"#,
+        ] {
+            assert!(read(&[(name, good)], "").is_ok(), "{good}");
+        }
+        assert_eq!(
+            read(&[], "").unwrap().assumable_roles,
+            AssumableRoles::default()
+        );
+        for bad in [
+            "x",
+            "{}",
+            "[1]",
+            "null",
+            r#""arn:aws:iam::123456789012:role/reader""#,
+            r#"["reader"]"#,
+            r#"["arn:aws:iam::123456789012:role/*"]"#,
+            r#"["arn:aws:iam::123456789012:role/read?r"]"#,
+            r#"["arn:aws:iam::*:role/reader"]"#,
+            r#"["arn:*:iam::123456789012:role/reader"]"#,
+            r#"["arn:aws:iam::123456789012:user/reader"]"#,
+            r#"["arn:aws:iam::123456789012:role/reader", ""]"#,
+        ] {
+            let error = read(&[(name, bad)], "").unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{name} must be")), "{bad}");
         }
     }
 

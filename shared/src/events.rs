@@ -11,7 +11,8 @@ use crate::{
     clock::BoxFuture,
     config::{Settings, WARM_UP, environment},
     error::Error,
-    http::lambda::{app, ended, failed},
+    http::lambda::{Invocation, app, ended},
+    metrics,
     seal::Purpose,
     telemetry,
 };
@@ -30,28 +31,29 @@ pub async fn main(purposes: &[Purpose], handler: Handler) -> ExitCode {
 async fn run(purposes: &[Purpose], handler: Handler) -> Result<(), lambda_runtime::Error> {
     let settings = Settings::read(&environment)?;
     telemetry::init_json(settings.log);
+    metrics::install(&settings.table, &settings.function)?;
     let app = app(&settings, purposes)?;
     if settings.warm_up {
         app.warm_up(WARM_UP).await;
     }
+    let function: Arc<str> = settings.function.into();
     lambda_runtime::run(lambda_runtime::service_fn(
-        move |event: LambdaEvent<Value>| answer(app.clone(), handler, event),
+        move |event: LambdaEvent<Value>| answer(app.clone(), function.clone(), handler, event),
     ))
     .await
 }
 
 async fn answer(
     app: Arc<App>,
+    function: Arc<str>,
     handler: Handler,
     event: LambdaEvent<Value>,
 ) -> Result<Value, Diagnostic> {
     let LambdaEvent { payload, context } = event;
+    let invocation = Invocation::begin(&app, &function, &context.request_id);
     let work = handler(app.clone(), payload, until(context.deadline));
-    app.sealer
-        .keys()
-        .beside(work)
-        .await
-        .map_err(|error| failed(&error, &context.request_id))
+    let outcome = app.sealer.keys().beside(work).await;
+    invocation.end("EVENT", outcome)
 }
 
 /// Until when something new may be begun; `deadline` is in milliseconds since 1970.

@@ -17,6 +17,7 @@ pub mod events;
 pub mod housekeeping;
 pub mod http;
 pub mod leases;
+pub mod metrics;
 pub mod provider;
 pub mod routes;
 pub mod seal;

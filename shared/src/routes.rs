@@ -43,6 +43,12 @@ pub struct Route {
 }
 
 impl Route {
+    /// The row that takes this request.
+    pub fn of(method: &str, path: &str) -> Option<&'static Self> {
+        let mut rows = ROUTES.iter();
+        rows.find(|route| route.method == method && route.takes(path))
+    }
+
     /// Whether it takes `path`, as a gateway decides that; a slash at the end means nothing.
     pub fn takes(&self, path: &str) -> bool {
         let mut given = path.split('/').filter(|segment| !segment.is_empty());

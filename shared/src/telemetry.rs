@@ -7,6 +7,57 @@ use tracing_subscriber::{
     filter::Targets, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
 };
 
+use crate::error::{Error, chain};
+
+/// The one line at INFO that each request, direct invocation and event leaves.
+///
+/// It holds no path: some of them hold a secret. In its place is the route, as the route table has it.
+pub struct Answered<'a> {
+    /// Names the request.
+    pub request_id: &'a str,
+    /// Of HTTP; else `INVOKE` or `EVENT`.
+    pub method: &'a str,
+    /// The row of the route table that it took, if any.
+    pub route: Option<&'a str>,
+    /// The function that answered, if that is one of Lambda's.
+    pub function: Option<&'a str>,
+    /// The status, also of what is no HTTP.
+    pub status: u16,
+    /// How long it took.
+    pub took: time::Duration,
+}
+
+impl Answered<'_> {
+    /// Writes the line; as an error, with its whole chain, if the fault is ours.
+    pub fn tell(&self, error: Option<&Error>) {
+        let Self {
+            request_id,
+            method,
+            route,
+            function,
+            status,
+            took,
+        } = *self;
+        // As JSON has it, a number of 128 bits is a text.
+        let millis = i64::try_from(took.whole_milliseconds()).unwrap_or(i64::MAX);
+        match error {
+            Some(error) if status >= 500 => tracing::error!(
+                request_id,
+                method,
+                route,
+                function,
+                status,
+                millis,
+                error = chain(error),
+                "answered"
+            ),
+            _ => tracing::info!(
+                request_id, method, route, function, status, millis, "answered"
+            ),
+        }
+    }
+}
+
 /// JSON lines on standard output, as CloudWatch reads them.
 pub fn init_json(level: Level) {
     json(level, std::io::stdout).init();

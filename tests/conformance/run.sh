@@ -2,8 +2,9 @@
 # Runs the conformance tests: published clients against release binaries, with moto as AWS.
 #
 # MAYFLY_FUNCTIONS is where the functions were built, MAYFLY_BINARIES where the local vault and the example gateway
-# were; by default target/release and target/debug.
-# Arguments go to pytest: `run.sh -k shapes`.
+# were, MAYFLY_PACKAGES where `infra/aws/package` has put the zips; by default target/release, target/debug and
+# target/lambda. Needs Terraform. What it rendered is left in target/rendered-policies.json.
+# Arguments go to pytest: `run.sh -k shapes`. With `--prepare` it only makes the environment of Python that it runs in.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -17,22 +18,30 @@ if ! python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10
 fi
 
 # The copy of the requirements is made last, so it marks a complete environment.
-if ! cmp --silent "$here/requirements.txt" "$venv/requirements.txt"; then
+wanted=$(cat "$here/requirements.txt" "$root/infra/aws/requirements.txt")
+if [[ $wanted != "$(cat "$venv/requirements.txt" 2>/dev/null)" ]]; then
     rm -rf "$venv"
     python3 -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet --requirement "$here/requirements.txt"
-    cp "$here/requirements.txt" "$venv/requirements.txt"
+    "$venv/bin/python" -m pip install --quiet --requirement "$here/requirements.txt" \
+        --requirement "$root/infra/aws/requirements.txt"
+    printf '%s\n' "$wanted" >"$venv/requirements.txt"
+fi
+
+if [[ ${1:-} == --prepare ]]; then
+    exit
 fi
 
 export MAYFLY_FUNCTIONS=${MAYFLY_FUNCTIONS:-$target/release}
 export MAYFLY_BINARIES=${MAYFLY_BINARIES:-$target/debug}
+export MAYFLY_PACKAGES=${MAYFLY_PACKAGES:-$target/lambda}
+export MAYFLY_RENDERED_POLICIES=${MAYFLY_RENDERED_POLICIES:-$target/rendered-policies.json}
 export MAYFLY_GATEWAY=${MAYFLY_GATEWAY:-$MAYFLY_BINARIES/examples/gateway}
 export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1 PYTHONDONTWRITEBYTECODE=1
 
 work=$(mktemp -d)
 port=$("$venv/bin/python" -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
 export MOTO_URL=http://127.0.0.1:$port
-"$venv/bin/moto_server" --host 127.0.0.1 --port "$port" >"$work/moto.log" 2>&1 &
+"$venv/bin/python" "$here/cloud.py" --host 127.0.0.1 --port "$port" >"$work/moto.log" 2>&1 &
 moto=$!
 trap 'kill "$moto" 2>/dev/null || true; wait "$moto" 2>/dev/null || true; rm -rf "$work"' EXIT
 

@@ -12,19 +12,22 @@ use mayfly_tests::gateway::{Gateway, routes};
 use mayfly_tests::runtime_api::Function;
 use serde_json::{Value, json};
 
-const USAGE: &str = "usage: gateway --functions DIR --port N --ready-file FILE";
+const USAGE: &str =
+    "usage: gateway --functions DIR --port N --ready-file FILE [--environment FILE]";
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse(std::env::args().skip(1))?;
-    let env = passed_through();
-    let env: Vec<_> = env.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let environment = Environment::read(options.environment.as_deref())?;
     let mut functions = HashMap::new();
-    for name in ["token", "crud", "dynamic-read", "access"] {
+    for name in ["token", "crud", "dynamic-read", "access", "lease-worker"] {
+        let env = environment.of(name);
+        let env: Vec<_> = env.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let function = Function::start(&options.functions.join(name), &env)?;
         functions.insert(name, Arc::new(function));
     }
-    let gateway = Gateway::start(options.port, &routes(), functions.clone()).await?;
+    let alias = environment.gateway_alias();
+    let gateway = Gateway::start(options.port, &routes(), functions.clone(), alias).await?;
     let ready = bootstrap(&functions["token"], &gateway.url()).await;
     let mut logs = Logs::new(functions);
     if ready.is_err() {
@@ -43,6 +46,7 @@ struct Options {
     functions: PathBuf,
     port: u16,
     ready_file: PathBuf,
+    environment: Option<PathBuf>,
 }
 
 impl Options {
@@ -57,6 +61,7 @@ impl Options {
             functions: take("--functions")?.into(),
             port: take("--port")?.parse().context(USAGE)?,
             ready_file: take("--ready-file")?.into(),
+            environment: take("--environment").ok().map(PathBuf::from),
         };
         if given.is_empty() {
             Ok(options)
@@ -66,15 +71,44 @@ impl Options {
     }
 }
 
-/// The variables of this process that are meant for the functions.
-fn passed_through() -> Vec<(String, String)> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "hands the environment on, reads none of it"
-    )]
-    let all = std::env::vars();
-    all.filter(|(name, _)| name.starts_with("MAYFLY_") || name.starts_with("AWS_"))
-        .collect()
+/// What the functions find in their environment.
+struct Environment {
+    /// The variables of this process that are meant for them all.
+    all: HashMap<String, String>,
+    /// What each function is given beside, as its deployment says.
+    own: HashMap<String, HashMap<String, String>>,
+}
+
+impl Environment {
+    /// Takes this process's variables, and from a file an object from function to its own.
+    fn read(file: Option<&Path>) -> anyhow::Result<Self> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "hands the environment on, reads none of it"
+        )]
+        let all = std::env::vars();
+        let own = match file {
+            Some(file) => serde_json::from_slice(&std::fs::read(file)?)?,
+            None => HashMap::new(),
+        };
+        Ok(Self {
+            all: all
+                .filter(|(name, _)| name.starts_with("MAYFLY_") || name.starts_with("AWS_"))
+                .collect(),
+            own,
+        })
+    }
+
+    fn of(&self, function: &str) -> HashMap<String, String> {
+        let mut all = self.all.clone();
+        all.extend(self.own.get(function).cloned().unwrap_or_default());
+        all
+    }
+
+    /// The alias by which HTTP reaches the functions.
+    fn gateway_alias(&self) -> Option<String> {
+        self.of("token").remove("MAYFLY_GATEWAY_ALIAS")
+    }
 }
 
 /// Makes the first admin client, as the owner of a new deployment does.

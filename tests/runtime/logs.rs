@@ -60,6 +60,7 @@ async fn no_secret_is_in_the_logs_at_trace_level() {
     ] {
         let logs = function.stop().await.unwrap().logs;
         assert!(logs.contains("answered"), "no log line was seen: {logs}");
+        assert!(logs.contains("\"_aws\""), "no metric was seen: {logs}");
         for marker in &markers {
             assert!(!logs.contains(marker.as_str()), "{marker} is in the logs");
         }
@@ -88,6 +89,11 @@ async fn people_and_machines(vault: &Deployment, token: &str) -> Vec<String> {
     let signed_in = post("/v1/token", grant, 200).await;
     let wrong = json!({"grant_type": "password", "username": "bob", "password": "marker-in-guess"});
     post("/v1/token", wrong, 401).await;
+    // This path holds a secret.
+    let revoke = format!("/v1/revoke/{}", text(&signed_in, "refreshToken"));
+    let sent = Sent::new("POST", &revoke);
+    let revoked = vault.send(Shape::HttpApi, &sent).await.unwrap();
+    revoked.expect(204);
     vec![
         password.to_owned(),
         "marker-in-guess".to_owned(),

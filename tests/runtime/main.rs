@@ -7,8 +7,10 @@
 )]
 
 mod direct;
+mod keyless;
 mod leases;
 mod logs;
+mod metrics;
 mod paths;
 mod routes;
 mod story;

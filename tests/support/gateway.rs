@@ -1,4 +1,5 @@
-//! An HTTP server that plays an API Gateway HTTP API in front of functions.
+//! An HTTP server that plays an API Gateway HTTP API in front of functions, and beside it the call of the Lambda service
+//! that invokes one directly.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -7,16 +8,18 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
+use axum::routing::post;
 use axum::serve::ListenerExt;
+use bytes::Bytes;
 use http::{StatusCode, header};
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::answer::Answer;
 use crate::events::{self, Sent, Shape};
-use crate::runtime_api::Function;
+use crate::runtime_api::{Function, Outcome};
 
 /// The largest request that API Gateway takes.
 const REQUEST_LIMIT: usize = 10 * 1024 * 1024;
@@ -50,11 +53,12 @@ pub fn routes() -> Vec<Route> {
 }
 
 impl Gateway {
-    /// Listens on a loopback port, 0 for any free one, and routes to the named functions.
+    /// Listens on a loopback port, 0 for any free one, and routes to the named functions: to their `alias`, if there is one.
     pub async fn start(
         port: u16,
         routes: &[Route],
         functions: HashMap<&'static str, Arc<Function>>,
+        alias: Option<String>,
     ) -> anyhow::Result<Self> {
         for route in routes {
             let known = functions.contains_key(route.function);
@@ -71,8 +75,12 @@ impl Gateway {
         let table = Arc::new(Table {
             routes: routes.to_vec(),
             functions,
+            alias,
         });
-        let service = Router::new().fallback(serve).with_state(table);
+        let service = Router::new()
+            .route("/2015-03-31/functions/{name}/invocations", post(invoke))
+            .fallback(serve)
+            .with_state(table);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             // `serve` never ends; the set ends it.
@@ -93,6 +101,7 @@ impl Gateway {
 struct Table {
     routes: Vec<Route>,
     functions: HashMap<&'static str, Arc<Function>>,
+    alias: Option<String>,
 }
 
 impl Table {
@@ -100,6 +109,17 @@ impl Table {
     fn find(&self, method: &str, path: &str) -> Option<&Function> {
         let function = select(&self.routes, method, path)?.function;
         self.functions.get(function).map(Arc::as_ref)
+    }
+
+    /// Finds a function by the name that it was deployed under: its own, behind the deployment's and a dash.
+    fn deployed(&self, name: &str) -> Option<&Function> {
+        let is_meant = |own: &str| {
+            name.strip_suffix(own)
+                .is_some_and(|before| before.ends_with('-'))
+        };
+        let mut all = self.functions.iter();
+        let (_, function) = all.find(|(own, _)| name == **own || is_meant(own))?;
+        Some(function)
     }
 }
 
@@ -172,15 +192,47 @@ async fn serve(State(table): State<Arc<Table>>, request: Request) -> Response {
     for (name, value) in &parts.headers {
         sent = sent.header(name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
     }
-    match ask(function, &sent).await {
+    match ask(function, table.alias.as_deref(), &sent).await {
         Ok(answer) => reply(answer),
         Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
     }
 }
 
-async fn ask(function: &Function, sent: &Sent) -> anyhow::Result<Answer> {
-    let outcome = function.invoke(sent.event(Shape::HttpApi)).await?;
+async fn ask(function: &Function, alias: Option<&str>, sent: &Sent) -> anyhow::Result<Answer> {
+    let outcome = function
+        .invoke_as(alias, sent.event(Shape::HttpApi))
+        .await?;
     events::answer(&outcome.answer()?)
+}
+
+/// `Invoke` of the Lambda API, waiting for the answer: <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>.
+async fn invoke(
+    State(table): State<Arc<Table>>,
+    Path(name): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+    body: Bytes,
+) -> Response {
+    let Some(function) = table.deployed(&name) else {
+        return refusal(StatusCode::NOT_FOUND, "Function not found");
+    };
+    let Ok(event) = serde_json::from_slice(&body) else {
+        return refusal(
+            StatusCode::BAD_REQUEST,
+            "Could not parse request body into json",
+        );
+    };
+    let alias = query.get("Qualifier").map(String::as_str);
+    match function.invoke_as(alias, event).await {
+        Ok(Outcome::Answer(answer)) => answer.to_string().into_response(),
+        Ok(Outcome::Failed {
+            error_type,
+            message,
+        }) => {
+            let error = json!({"errorType": error_type, "errorMessage": message});
+            ([("x-amz-function-error", "Unhandled")], error.to_string()).into_response()
+        }
+        Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+    }
 }
 
 fn reply(mut answer: Answer) -> Response {
@@ -242,7 +294,7 @@ mod tests {
 
     #[tokio::test]
     async fn route_to_an_unknown_function_is_refused_at_start() {
-        let error = Gateway::start(0, &ROUTES, HashMap::new())
+        let error = Gateway::start(0, &ROUTES, HashMap::new(), None)
             .await
             .unwrap_err();
         assert_eq!(error.to_string(), "no function is named read");
@@ -253,6 +305,7 @@ mod tests {
         let table = Arc::new(Table {
             routes: Vec::new(),
             functions: HashMap::new(),
+            alias: None,
         });
         let request = Request::new(Body::empty());
         let response = serve(State(table), request).await;

@@ -1,6 +1,11 @@
-//! `Vault`: a whole vault in this process, with a clock that stands still and a sandbox cloud.
+//! `Vault`: a whole vault in this process, with a clock that stands still and a sandbox cloud. Each function has a process
+//! of its own, with the privileges that it is deployed with.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
@@ -15,18 +20,28 @@ use mayfly::{
         rules::RulesCache,
     },
     app::{App, Setup},
+    audit::Issuance,
     clients,
     clock::{BoxFuture, Clock, FixedClock},
-    config::Endpoints,
-    domain::sensitive::Sensitive,
+    config::{AwsAccess, Endpoints},
+    domain::{
+        attributes::Attributes, cloud::Cloud, data::SecretData, link::LinkRight,
+        sensitive::Sensitive,
+    },
+    error::Error,
     http::{
         edge::{Arrival, Edge},
         lambda::Direct,
         path::RawPath,
     },
     leases::rule::Rule as LeaseRule,
-    provider::{Providers, azure::Azure},
-    seal::{KeyFile, KeyWrapper, Keyrings},
+    provider::{
+        Base, Plan, Providers, Way,
+        aws::{AssumableRoles, FunctionIdentity},
+        azure::Azure,
+    },
+    routes::ROUTES,
+    seal::{KeyFile, KeyWrapper, Keyrings, Purpose},
     secrets::purge,
     store::{
         schema::{Head, MemberOf, Role, new_stamp},
@@ -36,7 +51,7 @@ use mayfly::{
 use mayfly_local::{
     embedded::{self, Embedded},
     sandbox::{Sandbox, SandboxRole, SandboxUser},
-    vault::{self, PURPOSES},
+    vault::PURPOSES,
 };
 use mayfly_token::bootstrap;
 use serde_json::{Value, json};
@@ -45,6 +60,7 @@ use uuid::Uuid;
 
 use crate::{
     answer::Answer,
+    privileges::{Deployed, Held, Privileges, Record},
     wire::{InProcess, Wire},
 };
 
@@ -60,6 +76,8 @@ const CLOUD: &str = "https://cloud.test";
 pub const ACCOUNT: &str = "123456789012";
 /// A role that the sandbox user may assume, for at most two hours.
 pub const ROLE: &str = "arn:aws:iam::123456789012:role/reader";
+/// The role that the functions run as, for tests that lend it.
+pub const FUNCTION_ROLE: &str = "arn:aws:iam::123456789012:role/mayfly-functions";
 /// A managed policy.
 pub const POLICY: &str = "arn:aws:iam::aws:policy/ReadOnlyAccess";
 /// The sandbox user's access key.
@@ -88,7 +106,7 @@ impl Clock for Flowing {
 
 /// A vault with its first admin signed in.
 pub struct Vault {
-    /// Its parts.
+    /// A process that may do everything, for tests that look at or change things behind the vault's back.
     pub app: Arc<App>,
     /// Its clock; stands still until it is moved.
     pub clock: Arc<FixedClock>,
@@ -107,7 +125,16 @@ pub struct Vault {
     keys: Arc<dyn KeyWrapper>,
     time: Arc<dyn Clock>,
     broken: Option<LeaseRule>,
-    edge: Edge,
+    record: Option<Record>,
+    /// Each starts when it is first needed.
+    processes: BTreeMap<Deployed, OnceLock<Process>>,
+}
+
+/// One function as it runs.
+struct Process {
+    app: Arc<App>,
+    /// None of a function that takes events only.
+    edge: Option<Edge>,
 }
 
 impl Vault {
@@ -139,10 +166,20 @@ impl Vault {
             .await
     }
 
+    /// Starts a vault where every function may do everything, and `record` has what they asked for.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start_recording(record: Record) -> Self {
+        let vault = Self::empty(Arc::new(KeyFile::ephemeral().unwrap()));
+        vault.recording(record).started().await
+    }
+
     async fn started(self) -> Self {
         let mut vault = self;
         let trail = bootstrap::trail("test".to_owned(), "bootstrap");
-        let admin = bootstrap::bootstrap(&vault.app, &trail).await.unwrap();
+        let token = vault.function(Deployed::Token);
+        let admin = bootstrap::bootstrap(token, &trail).await.unwrap();
         vault.client_id = admin.client_id;
         vault.client_secret = shown(&admin.client_secret);
         let answer = vault
@@ -150,6 +187,7 @@ impl Vault {
             .await
             .expect(200);
         vault.token = access_token(&answer);
+        vault.warm_up().await;
         if std::env::var_os("MAYFLY_TEST_WEATHER").is_some() {
             vault.wire.bad_weather(7);
         }
@@ -178,10 +216,16 @@ impl Vault {
         sandbox.add_role(role(ROLE)).unwrap();
         let wire = Wire::default();
         let database = embedded::open(None).unwrap();
-        let app = assemble(&database, &wire, &sandbox, keys.clone(), time.clone());
+        let app = assemble(
+            &database,
+            &wire,
+            &sandbox,
+            keys.clone(),
+            time.clone(),
+            &PURPOSES,
+        );
         Self {
-            edge: vault::edge(&app),
-            app,
+            app: Arc::new(app),
             clock,
             wire,
             sandbox,
@@ -192,6 +236,8 @@ impl Vault {
             keys,
             time,
             broken: None,
+            record: None,
+            processes: not_started(),
         }
     }
 
@@ -202,23 +248,117 @@ impl Vault {
         self.another()
     }
 
+    /// The same vault, and every [`another`](Self::another) of it, where every function may do everything, and `record`
+    /// has what they asked for.
+    #[must_use]
+    pub fn recording(mut self, record: Record) -> Self {
+        self.record = Some(record);
+        self.another()
+    }
+
     /// The same vault, whose first admin is made as `setup` says.
     ///
     /// # Panics
     /// If its parts cannot be made.
     #[must_use]
     pub fn with_setup(mut self, setup: Setup) -> Self {
-        let app = assemble(
-            &self.database,
-            &self.wire,
-            &self.sandbox,
-            self.keys.clone(),
-            self.time.clone(),
-        );
-        let app = Arc::into_inner(app).unwrap();
-        self.app = Arc::new(app.with_setup(setup));
-        self.edge = vault::edge(&self.app);
+        let token = self.app_of(Deployed::Token).with_setup(setup);
+        let process = Process::new(Deployed::Token, token);
+        self.processes.insert(Deployed::Token, process.into());
         self
+    }
+
+    /// The same vault, deployed with `access` in the environment of its functions and lending that for `roles`.
+    ///
+    /// # Panics
+    /// If one is no ARN of a role.
+    #[must_use]
+    pub fn with_function_identity(mut self, access: &AwsAccess, roles: &[&str]) -> Self {
+        let roles: Vec<String> = roles.iter().map(|role| (*role).to_owned()).collect();
+        for function in [Deployed::Crud, Deployed::DynamicRead] {
+            let mut app = self.app_of(function);
+            let roles = AssumableRoles::new(roles.clone()).unwrap();
+            let identity = FunctionIdentity::new(access, roles);
+            app.providers.aws = app.providers.aws.lending(identity);
+            self.processes
+                .insert(function, Process::new(function, app).into());
+        }
+        self
+    }
+
+    /// Makes [`FUNCTION_ROLE`], lets it assume [`ROLE`], and answers a session of it, as Lambda gives one to a function.
+    ///
+    /// # Panics
+    /// If it cannot be had.
+    pub async fn function_access(&self) -> AwsAccess {
+        let mut own = role(FUNCTION_ROLE);
+        own.max_duration = 43_200;
+        self.sandbox.add_role(own).unwrap();
+        let mut assumed = role(ROLE);
+        assumed.trusted_users.push(FUNCTION_ROLE.to_owned());
+        self.sandbox.add_role(assumed).unwrap();
+
+        let (now, read) = (self.time.now(), LinkRight::Read);
+        let base: SecretData = serde_json::from_value(base(json!({}))["data"].take()).unwrap();
+        let base = Base::unwritten(base, Attributes::default(), now);
+        let asked = json!({"providerType": "assumeRole", "roleArn": FUNCTION_ROLE, "ttl": 43_200});
+        let asked = Attributes::new(asked.as_object().unwrap().clone());
+        let providers = &self.app.providers;
+        let plan: Plan = providers
+            .plan(Cloud::Aws, &asked, &base, read, now)
+            .unwrap();
+        let Way::AtOnce(call) = plan.way() else {
+            unreachable!("a session leaves nothing")
+        };
+        let (issuance, lambda) = (Issuance::begin(now), "roles:lambda".parse().unwrap());
+        let minted = providers
+            .mint(&call, &issuance, &lambda)
+            .await
+            .unwrap()
+            .data;
+        self.wire.clear();
+        AwsAccess {
+            region: "us-east-1".to_owned(),
+            access_key: minted.string("accessKey").unwrap(),
+            secret_key: minted.string("secretKey").unwrap(),
+            session_token: minted.string("sessionToken"),
+        }
+    }
+
+    /// What a function is given, in its own process.
+    ///
+    /// # Panics
+    /// Never: there is one for each.
+    pub fn function(&self, function: Deployed) -> &Arc<App> {
+        &self.process(function).app
+    }
+
+    fn process(&self, function: Deployed) -> &Process {
+        self.processes[&function].get_or_init(|| Process::new(function, self.app_of(function)))
+    }
+
+    /// The app of a function, over this vault's parts, with its own privileges.
+    fn app_of(&self, function: Deployed) -> App {
+        let privileges = Privileges::new(function, self.record.clone());
+        let wire = self.wire.with(privileges.clone());
+        let keys = Arc::new(Held {
+            keys: self.keys.clone(),
+            privileges,
+        });
+        let (purposes, time) = (function.purposes(), self.time.clone());
+        let app = assemble(&self.database, &wire, &self.sandbox, keys, time, purposes);
+        match self.broken {
+            Some(rule) => app.breaking(rule),
+            None => app,
+        }
+    }
+
+    /// Warms every function up, as each of them does when it starts.
+    async fn warm_up(&self) {
+        for function in Deployed::ALL {
+            let app = self.function(function);
+            app.warm_up(Duration::from_mins(1)).await;
+        }
     }
 
     /// Makes a role with a client, and signs that in; answers its token. No rule names the role yet.
@@ -268,24 +408,14 @@ impl Vault {
             .clone_into(&mut self.token);
     }
 
-    /// Another process on the same table, cloud and key: its own memories, its own record of calls.
+    /// Other processes on the same table, cloud and key: their own memories, their own record of calls.
     #[must_use]
     pub fn another(&self) -> Self {
-        let wire = Wire::default();
-        let app = assemble(
-            &self.database,
-            &wire,
-            &self.sandbox,
-            self.keys.clone(),
-            self.time.clone(),
-        );
-        let app = match self.broken {
-            Some(rule) => Arc::new(Arc::into_inner(app).unwrap().breaking(rule)),
-            None => app,
-        };
+        let (wire, time) = (Wire::default(), self.time.clone());
+        let (database, sandbox) = (&self.database, &self.sandbox);
+        let app = assemble(database, &wire, sandbox, self.keys.clone(), time, &PURPOSES);
         Self {
-            edge: vault::edge(&app),
-            app,
+            app: Arc::new(app),
             clock: self.clock.clone(),
             wire,
             sandbox: self.sandbox.clone(),
@@ -296,12 +426,24 @@ impl Vault {
             keys: self.keys.clone(),
             time: self.time.clone(),
             broken: self.broken,
+            record: self.record.clone(),
+            processes: not_started(),
         }
+    }
+
+    /// The worker's answer to an event.
+    ///
+    /// # Errors
+    /// What the function answers.
+    pub async fn work(&self, event: Value, until: OffsetDateTime) -> Result<Value, Error> {
+        let worker = self.function(Deployed::LeaseWorker).clone();
+        mayfly_lease_worker::handle(worker, event, until).await
     }
 
     /// Purges everything that is due.
     pub async fn purge(&self) -> purge::Swept {
-        purge::sweep(&self.app, self.clock.now() + Duration::from_mins(1)).await
+        let worker = self.function(Deployed::LeaseWorker);
+        purge::sweep(worker, self.clock.now() + Duration::from_mins(1)).await
     }
 
     /// Sends any request.
@@ -332,6 +474,7 @@ impl Vault {
             .map_or((target, None), |(path, query)| (path, Some(query)));
         // The path goes by the arrival, as bytes nobody has touched; the request line is a placeholder for it.
         let line = query.map_or_else(|| "/".to_owned(), |query| format!("/?{query}"));
+        let edge = self.edge(&method, path);
         let mut request = Request::builder().method(method).uri(line);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -342,10 +485,8 @@ impl Vault {
             origin: Some(ORIGIN.to_owned()),
             path: RawPath::Encoded(path.to_owned()),
         };
-        let response = self
-            .edge
-            .handle(request.body(Body::from(body)).unwrap(), arrival)
-            .await;
+        let request = request.body(Body::from(body)).unwrap();
+        let response = edge.handle(request, arrival).await;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answer {
@@ -353,6 +494,14 @@ impl Vault {
             headers: parts.headers,
             body,
         }
+    }
+
+    /// The function that a gateway hands a request to: what no route takes goes to `access`.
+    fn edge(&self, method: &Method, path: &str) -> &Edge {
+        let mut routes = ROUTES.iter();
+        let route = routes.find(|route| route.method == method && route.takes(path));
+        let function = route.map_or(Deployed::Access, |route| route.function.into());
+        self.process(function).edge.as_ref().unwrap()
     }
 
     /// Sends a request as the admin.
@@ -444,18 +593,15 @@ impl Vault {
     ///
     /// # Errors
     /// What the function answers.
-    pub async fn invoke(
-        &self,
-        principal: Option<&str>,
-        payload: Value,
-    ) -> Result<Value, mayfly::error::Error> {
+    pub async fn invoke(&self, principal: Option<&str>, payload: Value) -> Result<Value, Error> {
         let direct = Direct {
             principal: principal.map(|principal| principal.parse().unwrap()),
             alias: Some("test".to_owned()),
             payload,
             request_id: "test".to_owned(),
         };
-        mayfly_dynamic_read::invoke(self.app.clone(), direct).await
+        let reader = self.function(Deployed::DynamicRead).clone();
+        mayfly_dynamic_read::invoke(reader, direct).await
     }
 
     /// All items of the table, as DynamoDB JSON, in key order.
@@ -560,6 +706,27 @@ pub fn role(arn: &str) -> SandboxRole {
     }
 }
 
+impl Process {
+    fn new(function: Deployed, app: App) -> Self {
+        let app = Arc::new(app);
+        let router = match function {
+            Deployed::Access => Some(mayfly_access::router(app.clone())),
+            Deployed::Crud => Some(mayfly_crud::router(app.clone())),
+            Deployed::DynamicRead => Some(mayfly_dynamic_read::router(app.clone())),
+            Deployed::Token => Some(mayfly_token::router(app.clone())),
+            Deployed::LeaseWorker => None,
+        };
+        Self {
+            edge: router.map(|router| Edge::new(router, app.clone())),
+            app,
+        }
+    }
+}
+
+fn not_started() -> BTreeMap<Deployed, OnceLock<Process>> {
+    Deployed::ALL.map(|one| (one, OnceLock::new())).into()
+}
+
 fn merge(into: &mut Value, more: Value) {
     if let Value::Object(more) = more {
         for (key, value) in more {
@@ -574,11 +741,12 @@ fn assemble(
     sandbox: &Sandbox,
     keys: Arc<dyn KeyWrapper>,
     clock: Arc<dyn Clock>,
-) -> Arc<App> {
+    purposes: &[Purpose],
+) -> App {
     let table_client =
         embedded::client(wire.over(SharedHttpClient::new(Embedded::new(database.clone()))));
     let table = Table::new(table_client, embedded::TABLE, clock.clone());
-    let keyrings = Keyrings::new(table.clone(), keys, clock.clone(), PURPOSES.to_vec());
+    let keyrings = Keyrings::new(table.clone(), keys, clock.clone(), purposes.to_vec());
     let cloud = wire.over(SharedHttpClient::new(InProcess(sandbox.router())));
     let endpoints = Endpoints {
         azure_login: Some(CLOUD.to_owned()),
@@ -589,12 +757,8 @@ fn assemble(
     let aws = clients::sts(cloud, "us-east-1", &endpoints, clock.clone());
     let cloud = wire.connector(SharedHttpConnector::new(InProcess(sandbox.router())));
     let azure = Azure::new(cloud, &endpoints, clock.clone());
-    Arc::new(App::new(
-        clock,
-        table,
-        Arc::new(keyrings),
-        Providers { aws, azure },
-    ))
+    let keyrings = Arc::new(keyrings);
+    App::new(clock, table, keyrings, Providers { aws, azure })
 }
 
 /// A DynamoDB item as plain JSON: `{"a": {"S": "x"}}` becomes `{"a": "x"}`.
@@ -626,7 +790,11 @@ pub fn access_token(grant: &Answer) -> String {
     grant.json()["accessToken"].as_str().unwrap().to_owned()
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test signs in with it")]
-fn shown(secret: &Sensitive) -> String {
+/// A secret value, for a test that uses it or looks for it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test signs in with it, or looks for it"
+)]
+pub fn shown(secret: &Sensitive) -> String {
     secret.expose().to_owned()
 }

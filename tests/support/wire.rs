@@ -28,7 +28,10 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::stop::{Fate, Stop};
+use crate::{
+    privileges::Privileges,
+    stop::{Fate, Stop},
+};
 
 /// One upstream call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +76,10 @@ pub enum Trouble {
 
 /// A recorder of calls. Clones share the record.
 #[derive(Debug, Clone, Default)]
-pub struct Wire(Arc<Inner>);
+pub struct Wire {
+    inner: Arc<Inner>,
+    privileges: Option<Privileges>,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -86,6 +92,15 @@ struct Inner {
 }
 
 impl Wire {
+    /// The same wire, as the process with these privileges calls over it.
+    #[must_use]
+    pub fn with(&self, privileges: Privileges) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            privileges: Some(privileges),
+        }
+    }
+
     /// An SDK HTTP client that records, and hands calls on to `inner`.
     pub fn over(&self, inner: SharedHttpClient) -> SharedHttpClient {
         SharedHttpClient::new(RecordingClient {
@@ -104,12 +119,12 @@ impl Wire {
 
     /// Forgets what was recorded.
     pub fn clear(&self) {
-        self.0.calls.lock().unwrap().clear();
+        self.inner.calls.lock().unwrap().clear();
     }
 
     /// The calls since the last [`Self::clear`], in the order they ended.
     pub fn calls(&self) -> Vec<Call> {
-        self.0.calls.lock().unwrap().clone()
+        self.inner.calls.lock().unwrap().clone()
     }
 
     /// The operations since the last [`Self::clear`].
@@ -136,7 +151,7 @@ impl Wire {
 
     /// The next call of `operation` meets `trouble`. Troubles of one operation queue up.
     pub fn next(&self, operation: &str, trouble: Trouble) {
-        self.0
+        self.inner
             .troubles
             .lock()
             .unwrap()
@@ -145,34 +160,34 @@ impl Wire {
 
     /// From now on every `n`th DynamoDB call meets a trouble that passes; 0 for none.
     pub fn bad_weather(&self, n: u64) {
-        self.0.weather.store(n, Ordering::SeqCst);
+        self.inner.weather.store(n, Ordering::SeqCst);
     }
 
     /// The process stops at its `n`th [point](Call::is_point) from now, counted from 1.
     pub fn stop_at(&self, n: usize, fate: Fate) -> Stop {
         let stop = Stop::new(n, fate);
-        *self.0.stop.lock().unwrap() = Some(stop.clone());
+        *self.inner.stop.lock().unwrap() = Some(stop.clone());
         stop
     }
 
     /// The stop, if this call is the one.
     fn stop(&self, operation: &str) -> Option<Stop> {
-        let stop = self.0.stop.lock().unwrap().clone();
+        let stop = self.inner.stop.lock().unwrap().clone();
         stop.filter(|stop| is_point(operation) && stop.is_now())
     }
 
     fn tick(&self) -> u64 {
-        self.0.ticks.fetch_add(1, Ordering::SeqCst) + 1
+        self.inner.ticks.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     fn trouble_for(&self, operation: &str) -> Option<Trouble> {
-        let mut troubles = self.0.troubles.lock().unwrap();
+        let mut troubles = self.inner.troubles.lock().unwrap();
         if let Some(position) = troubles.iter().position(|(name, _)| name == operation) {
             return troubles.remove(position).map(|(_, trouble)| trouble);
         }
         drop(troubles);
-        let weather = self.0.weather.load(Ordering::SeqCst);
-        let count = self.0.count.fetch_add(1, Ordering::SeqCst);
+        let weather = self.inner.weather.load(Ordering::SeqCst);
+        let count = self.inner.count.fetch_add(1, Ordering::SeqCst);
         if weather == 0 || count % weather != weather - 1 {
             return None;
         }
@@ -319,6 +334,9 @@ impl HttpConnector for Recording {
         let (wire, inner) = (self.wire.clone(), self.inner.clone());
         HttpConnectorFuture::new(async move {
             let operation = operation(&request);
+            if let Some(privileges) = &wire.privileges {
+                privileges.call(&request);
+            }
             let body =
                 String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
             let host = request
@@ -353,7 +371,7 @@ impl HttpConnector for Recording {
                 started,
                 ended,
             };
-            wire.0.calls.lock().unwrap().push(call);
+            wire.inner.calls.lock().unwrap().push(call);
             answer
         })
     }

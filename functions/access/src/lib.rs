@@ -26,12 +26,16 @@ use mayfly::{
     app::App,
     error::Error,
     http::asked::Asked,
+    seal::Purpose,
     store::schema::{Client, Group, Policy, Role, User},
 };
 
 use crate::{search::Criteria, thing::Thing};
 
 type Shared = State<Arc<App>>;
+
+/// What this function may use branch keys for.
+pub const PURPOSES: &[Purpose] = &[Purpose::Verifier];
 
 /// The routes of this function.
 pub fn router(app: Arc<App>) -> Router {

@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use mayfly::{http::lambda, seal::Purpose};
+use mayfly::http::lambda;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let purposes = [Purpose::Verifier];
-    lambda::main(&purposes, mayfly_access::router, None).await
+    lambda::main(mayfly_access::PURPOSES, mayfly_access::router, None).await
 }

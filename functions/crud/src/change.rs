@@ -19,6 +19,9 @@ use mayfly::{
 
 use crate::wire;
 
+/// What rules call the function's own identity.
+const FUNCTION_IDENTITY: &str = "config:function-identity";
+
 /// What a change makes of the current version.
 pub(crate) struct Next {
     /// The current version.
@@ -89,16 +92,21 @@ pub(crate) async fn check(
     content.check(place)?;
     let tie = link::tie(app, located, content, kept).await?;
     if tie.is_none() && place.is_vault() {
-        check_base(app, content)?;
+        check_base(app, located, content)?;
     }
     Ok(tie)
 }
 
-fn check_base(app: &App, content: &Content) -> Result<(), Error> {
+/// A base that mints with the function's own identity passes on what nobody gave to its writer at AWS: that is a right of
+/// its own, and asked before anything is said of what the deployment allows.
+fn check_base(app: &App, located: &Located, content: &Content) -> Result<(), Error> {
     let Some(cloud) = content.type_word().and_then(Cloud::named) else {
         return Ok(());
     };
+    if provider::uses_function(cloud, &content.data)? {
+        located.caller.may(Action::Assign, FUNCTION_IDENTITY)?;
+    }
     let attributes = content.attributes.clone().unwrap_or_default();
     let base = Base::unwritten(content.data.clone(), attributes, app.clock.now());
-    provider::check_base(cloud, &base)
+    app.providers.check_base(cloud, &base)
 }

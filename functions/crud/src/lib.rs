@@ -24,8 +24,12 @@ use mayfly::{
         reply::Reply,
         target::{Named, Tail},
     },
+    seal::Purpose,
     secrets::search,
 };
+
+/// What this function may use branch keys for.
+pub const PURPOSES: &[Purpose] = &[Purpose::Secret];
 
 /// The routes of this function.
 pub fn router(app: Arc<App>) -> Router {

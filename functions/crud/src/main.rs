@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use mayfly::{http::lambda, seal::Purpose};
+use mayfly::http::lambda;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let purposes = [Purpose::Secret];
-    lambda::main(&purposes, mayfly_crud::router, None).await
+    lambda::main(mayfly_crud::PURPOSES, mayfly_crud::router, None).await
 }

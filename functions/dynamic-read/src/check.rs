@@ -45,7 +45,9 @@ pub(crate) async fn check(
         (Some(_), _) => Box::pin(dynamic(app, &located, until)).await?,
         (None, Some(cloud)) => {
             let base = stored::open_base(&app.sealer, &head).await?;
-            Box::pin(self::base(app, cloud, &base, until)).await?
+            let mut report = Box::pin(self::base(app, cloud, &base, until)).await?;
+            report.missing.extend(unlent(app, cloud, &base));
+            report
         }
         (None, None) => {
             return Err(Error::Refused(
@@ -168,6 +170,16 @@ async fn base(
         Cloud::Azure => azure_base(app, base, &mut report, until).await?,
     }
     Ok(report)
+}
+
+/// What the deployment must list before the function assumes each of the base's roles for it.
+fn unlent(app: &App, cloud: Cloud, base: &Base) -> Vec<String> {
+    let roles = match cloud {
+        Cloud::Aws => app.providers.aws.unlent(base),
+        Cloud::Azure => Vec::new(),
+    };
+    let told = |arn: String| format!("{arn} in MAYFLY_ASSUMABLE_ROLES");
+    roles.into_iter().map(told).collect()
 }
 
 async fn azure_base(

@@ -10,9 +10,9 @@ use mayfly::{
     app::App,
     audit::Trail,
     clock::BoxFuture,
-    domain::sensitive::Sensitive,
     error::Error,
     http::{asked::settle, lambda::Direct, reply::Reply, wire},
+    metrics::Kind,
     secrets::{
         locate::{Target, locate},
         stored,
@@ -32,7 +32,7 @@ struct Payload {
     version: Option<u64>,
 }
 
-/// Answers a direct invocation with the secret, as `GET` would. Who invokes an alias that is mapped to no principal is
+/// Answers a direct invocation with the secret, as `GET` would, and with a `leaseId` where that has a header for it. Who invokes an alias that is mapped to no principal is
 /// refused: IAM says who may invoke, the map says as whom.
 pub fn invoke(app: Arc<App>, direct: Direct) -> BoxFuture<'static, Result<Value, Error>> {
     Box::pin(invoked(app, direct))
@@ -60,18 +60,27 @@ async fn invoked(app: Arc<App>, direct: Direct) -> Result<Value, Error> {
         None => read::read(&app, &identity, &trail, &target, false).await,
         Some(version) => version_of(&app, &identity, &trail, &target, version).await,
     };
-    let (reply, body) =
-        match read.and_then(|read| wire::secret(&read.description, Some(&read.data))) {
-            Ok(body) => (Ok(Reply::empty(http::StatusCode::OK)), Some(body)),
-            Err(error) => (Err(error), None),
-        };
+    let (reply, body) = match read.and_then(|read| answer(&read)) {
+        Ok(body) => (Ok(Reply::empty(http::StatusCode::OK)), body),
+        Err(error) => (Err(error), Value::Null),
+    };
     settle(&app, &trail, reply).await?;
-    let body = body.unwrap_or_else(|| Sensitive::new("null".to_owned()));
+    Ok(body)
+}
+
+/// The secret as `GET` answers it, and beside it what a header would say.
+fn answer(read: &Read) -> Result<Value, Error> {
+    let body = wire::secret(&read.description, Some(&read.data))?;
     #[expect(
         clippy::disallowed_methods,
         reason = "reply: the mapped principal may read this secret"
     )]
-    serde_json::from_str(body.expose()).map_err(|error| Error::internal(error.to_string()))
+    let body = serde_json::from_str(body.expose());
+    let mut body: Value = body.map_err(|error| Error::internal(error.to_string()))?;
+    if let (Some(lease), Some(fields)) = (read.lease, body.as_object_mut()) {
+        fields.insert("leaseId".to_owned(), lease.to_string().into());
+    }
+    Ok(body)
 }
 
 /// One version as it was stored.
@@ -82,6 +91,7 @@ async fn version_of(
     target: &Target,
     version: u64,
 ) -> Result<Read, Error> {
+    trail.reads(Kind::Static);
     let located = locate(app, identity, trail, target, Action::Read).await?;
     let head = stored::live(located.head()?, app.clock.now())?;
     let record = if head.version == version {

@@ -28,10 +28,14 @@ use mayfly::{
         target::{Named, Tail},
     },
     leases::status,
+    seal::Purpose,
     secrets::search,
 };
 
 pub use invoke::invoke;
+
+/// What this function may use branch keys for.
+pub const PURPOSES: &[Purpose] = &[Purpose::Secret];
 
 /// The routes of this function.
 pub fn router(app: Arc<App>) -> Router {

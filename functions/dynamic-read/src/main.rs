@@ -2,13 +2,12 @@
 
 use std::process::ExitCode;
 
-use mayfly::{http::lambda, seal::Purpose};
+use mayfly::http::lambda;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let purposes = [Purpose::Secret];
     lambda::main(
-        &purposes,
+        mayfly_dynamic_read::PURPOSES,
         mayfly_dynamic_read::router,
         Some(mayfly_dynamic_read::invoke),
     )

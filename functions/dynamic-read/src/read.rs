@@ -10,6 +10,7 @@ use mayfly::{
     error::Error,
     http::{reply::Reply, wire},
     leases::mint::{self, Order},
+    metrics::Kind,
     provider::{AtOnce, Base, Minted, Plan, Way},
     secrets::{
         link,
@@ -40,6 +41,7 @@ pub(crate) async fn read(
     as_stored: bool,
 ) -> Result<Read, Error> {
     let started = app.clock.now();
+    trail.reads(Kind::Unknown);
     until_done(app, || async {
         // The base is read in the same round trip, under the path that this process remembers for it.
         let remembered = |at: &Location| {
@@ -53,6 +55,7 @@ pub(crate) async fn read(
         match &head.link {
             Some(link) if !as_stored => {
                 let (base, plan) = plan(app, &located, &description, link).await?;
+                trail.reads(Kind::from(&plan));
                 let asked = Asked {
                     trail,
                     located: &located,
@@ -68,11 +71,14 @@ pub(crate) async fn read(
                     })
                 })
             }
-            _ => Ok(Attempt::Done(Read {
-                description,
-                data: content.data,
-                lease: None,
-            })),
+            _ => {
+                trail.reads(Kind::Static);
+                Ok(Attempt::Done(Read {
+                    description,
+                    data: content.data,
+                    lease: None,
+                }))
+            }
         }
     })
     .await
@@ -102,7 +108,10 @@ pub(crate) async fn plan(
     }
     let (cloud, base) = link::base_of(app, link, base).await?;
     let attributes = description.attributes.clone().unwrap_or_default();
-    let plan = Plan::new(cloud, &attributes, &base, link.right, app.clock.now())?;
+    let now = app.clock.now();
+    let plan = app
+        .providers
+        .plan(cloud, &attributes, &base, link.right, now)?;
     Ok((base, plan))
 }
 

@@ -8,6 +8,7 @@ use mayfly::{
     domain::{secret::MAX_VERSIONS, sensitive::Sensitive},
     error::Error,
     http::{reply::Reply, wire},
+    metrics::Kind,
     secrets::{
         locate::{Target, locate},
         stored,
@@ -29,6 +30,7 @@ pub(crate) async fn versions(
     target: &Target,
     count: u64,
 ) -> Result<Reply, Error> {
+    trail.reads(Kind::Static);
     let located = locate(app, identity, trail, target, Action::Read).await?;
     let head = stored::live(located.head()?, app.clock.now())?;
     let earlier = earlier(app, &head, count).await?;

@@ -15,6 +15,8 @@ pub(crate) enum Event {
     Stream(Vec<Value>),
     /// It is time to sweep.
     Sweep,
+    /// Branch keys are to be replaced now.
+    Rotate,
     /// It is time to look for strays, and to delete them if told to.
     Reconcile {
         /// Whether to delete.
@@ -30,6 +32,9 @@ impl Event {
         let word = |name: &str| event.get(name).and_then(Value::as_str);
         if word("mayfly") == Some("sweep") || word("detail-type") == Some(SCHEDULED) {
             return Ok(Self::Sweep);
+        }
+        if word("mayfly") == Some("rotate") {
+            return Ok(Self::Rotate);
         }
         if word("mayfly") == Some("reconcile") {
             let delete = event.get("delete").unwrap_or(&Value::Bool(false));
@@ -56,8 +61,8 @@ fn is_stream(records: &[Value]) -> bool {
 fn unknown() -> Error {
     Error::invalid(
         "event",
-        "must be a batch of the table's stream, a scheduled event of EventBridge, {\"mayfly\": \"sweep\"} or \
-         {\"mayfly\": \"reconcile\", \"delete\": false}",
+        "must be a batch of the table's stream, a scheduled event of EventBridge, {\"mayfly\": \"sweep\"}, \
+         {\"mayfly\": \"reconcile\", \"delete\": false} or {\"mayfly\": \"rotate\"}",
     )
 }
 
@@ -83,6 +88,12 @@ mod tests {
             let event = Event::read(json!({ "Records": records })).unwrap();
             assert_eq!(event, Event::Stream(records.as_array().unwrap().clone()));
         }
+    }
+
+    #[test]
+    fn branch_keys_are_replaced_when_somebody_says_so() {
+        let rotate = json!({"mayfly": "rotate"});
+        assert_eq!(Event::read(rotate).unwrap(), Event::Rotate);
     }
 
     #[test]

@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use mayfly::{events, seal::Purpose};
+use mayfly::events;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let purposes = [Purpose::Secret, Purpose::TokenSigning];
-    events::main(&purposes, mayfly_lease_worker::handle).await
+    events::main(mayfly_lease_worker::PURPOSES, mayfly_lease_worker::handle).await
 }

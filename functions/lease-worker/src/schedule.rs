@@ -1,8 +1,8 @@
-//! The schedules: everything that is due, once a minute; strays, once a day.
+//! The schedules: everything that is due, once a minute; strays, once a day. And new branch keys, whenever somebody asks.
 
 use mayfly::{app::App, error::Error, housekeeping, leases::strays};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 /// Sweeps, and answers what was done.
@@ -12,6 +12,12 @@ pub(crate) async fn sweep(app: &App, until: OffsetDateTime) -> Result<Value, Err
         tracing::info!(?swept, "swept");
     }
     report(&swept)
+}
+
+/// Adds branch keys, and answers how many.
+pub(crate) async fn rotate(app: &App) -> Result<Value, Error> {
+    let added = housekeeping::rotate(app).await?;
+    Ok(json!({ "branchKeys": added }))
 }
 
 /// Looks for strays, and answers what there is and what was deleted.

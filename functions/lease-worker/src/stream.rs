@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use mayfly::{app::App, error::chain, housekeeping, store::schema::Key};
+use mayfly::{app::App, error::chain, housekeeping, metrics, store::schema::Key};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -40,6 +40,7 @@ pub(crate) async fn wake(app: &App, records: &[Value], until: OffsetDateTime) ->
     for record in records {
         let Ok(Record { dynamodb: change }) = Record::deserialize(record) else {
             tracing::warn!("a record of the stream cannot be read");
+            metrics::unreadable_record();
             unreadable += 1;
             continue;
         };
@@ -62,7 +63,7 @@ pub(crate) async fn wake(app: &App, records: &[Value], until: OffsetDateTime) ->
             }
         }
     }
-    tracing::info!(
+    tracing::debug!(
         records = records.len(),
         done,
         unreadable,

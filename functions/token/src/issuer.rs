@@ -12,6 +12,7 @@ use mayfly::{
     clock::unix_millis,
     domain::sensitive::Sensitive,
     error::Error,
+    metrics,
     seal::Purpose,
     store::schema::{Key, SigningKeyRecord},
 };
@@ -57,6 +58,7 @@ impl Issuer {
             why,
             "somebody could not sign in"
         );
+        metrics::failed_sign_in();
         let now = unix_millis(self.app.clock.now());
         if !trail.is_recorded() && self.failures.may_look(now, RECORD_EVERY) {
             let recorded = trail.write(&self.app, 401, why, None).await;

@@ -28,11 +28,15 @@ use mayfly::{
     domain::sensitive::Sensitive,
     error::Error,
     http::{asked::collect, edge::Arrived, reply::Reply},
+    seal::Purpose,
 };
 
 pub use bootstrap::invoke;
 
 use crate::{issuer::Issuer, wire::Grant};
+
+/// What this function may use branch keys for.
+pub const PURPOSES: &[Purpose] = &[Purpose::TokenSigning, Purpose::Verifier];
 
 /// The routes of this function. None of them takes a token, so an `Authorization` header is ignored: the DSV command
 /// line sends an empty one.

@@ -2,10 +2,14 @@
 
 use std::process::ExitCode;
 
-use mayfly::{http::lambda, seal::Purpose};
+use mayfly::http::lambda;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let purposes = [Purpose::TokenSigning, Purpose::Verifier];
-    lambda::main(&purposes, mayfly_token::router, Some(mayfly_token::invoke)).await
+    lambda::main(
+        mayfly_token::PURPOSES,
+        mayfly_token::router,
+        Some(mayfly_token::invoke),
+    )
+    .await
 }

@@ -12,6 +12,7 @@ use mayfly::{
     change::{Attempt, Change, until_done},
     domain::principal::Principal,
     error::Error,
+    metrics,
     store::{
         schema::{
             CONFIG_NAME, Config, ConfigRecord, Head, Key, MarkRecord, MemberOf, RoleRecord,
@@ -36,7 +37,9 @@ pub async fn recover(app: &App, trail: &Trail) -> Result<Credential, Error> {
         ));
     }
     tracing::warn!("admin recovered");
-    until_done(app, || attempt(app, trail)).await
+    let credential = until_done(app, || attempt(app, trail)).await?;
+    metrics::admin_recovery();
+    Ok(credential)
 }
 
 async fn attempt(app: &App, trail: &Trail) -> Result<Attempt<Credential>, Error> {

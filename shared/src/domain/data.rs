@@ -47,6 +47,11 @@ impl SecretData {
         Self::from_fields(&fields)
     }
 
+    /// Whether there is anything under `key`, `null` included.
+    pub fn has(&self, key: &str) -> bool {
+        self.fields().contains_key(key)
+    }
+
     /// The string under `key`; `None` if it is absent or no string.
     pub fn string(&self, key: &str) -> Option<Sensitive> {
         let text: String = serde_json::from_str(self.fields().get(key)?.get()).ok()?;

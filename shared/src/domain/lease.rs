@@ -122,6 +122,9 @@ pub struct Life {
     /// What the last of them met.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub trouble: Option<Trouble>,
+    /// Whether it has entered its state since it was stored.
+    #[serde(skip)]
+    entered: bool,
 }
 
 impl Life {
@@ -137,7 +140,13 @@ impl Life {
             clean_since: None,
             attempts: 0,
             trouble: None,
+            entered: true,
         }
+    }
+
+    /// It is stored now; the state that it has entered since it was last.
+    pub fn stored(&mut self) -> Option<State> {
+        std::mem::take(&mut self.entered).then_some(self.state)
     }
 
     /// The credential is handed out; the worker looks at it at `due`, at the latest when it ends.
@@ -203,7 +212,7 @@ impl Life {
         }
         match self.clean_since.filter(|_| !found) {
             Some(since) if now >= after(since, SETTLE) => {
-                self.state = State::Revoked;
+                self.enter(State::Revoked);
                 self.due = after(now.max(self.ends), SHOWN_FOR);
             }
             Some(since) => self.due = after(since, SETTLE),
@@ -228,7 +237,7 @@ impl Life {
         self.trouble = Some(trouble);
         let taking_back = matches!(self.state, State::Revoking | State::Stuck);
         if taking_back && self.attempts >= tries {
-            self.state = State::Stuck;
+            self.enter(State::Stuck);
             self.due = after(now, STUCK_REST);
             return;
         }
@@ -246,8 +255,13 @@ impl Life {
                 to,
             });
         }
-        self.state = to;
+        self.enter(to);
         Ok(())
+    }
+
+    fn enter(&mut self, state: State) {
+        self.entered |= self.state != state;
+        self.state = state;
     }
 }
 

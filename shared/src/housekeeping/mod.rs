@@ -3,6 +3,8 @@
 mod reseal;
 mod rotation;
 
+use std::time::Duration;
+
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -48,12 +50,21 @@ pub async fn sweep(app: &App, until: OffsetDateTime) -> Swept {
         return swept;
     }
     swept.signing_key = settled(errors, "signing key", rotate_signing_key(app).await);
-    swept.branch_keys = settled(errors, "branch keys", rotation::rotate(app).await);
+    swept.branch_keys = settled(
+        errors,
+        "branch keys",
+        rotation::rotate(app, rotation::MAX_AGE).await,
+    );
     swept.revocations = settled(errors, "revocations", revoke::sweep(app, half()).await);
     swept.leases = settled(errors, "leases", worker::sweep(app, half()).await);
     swept.removals = purge::sweep(app, half()).await;
     swept.resealed = settled(errors, "sealing anew", reseal::go_on(app, until).await);
     swept
+}
+
+/// Adds branch keys now, however young the newest are; answers how many. The sweeps that follow seal everything anew.
+pub async fn rotate(app: &App) -> Result<usize, Error> {
+    rotation::rotate(app, Duration::ZERO).await
 }
 
 /// Does what the task under `key` asks for, if it is still to be done; answers whether it was. An error that

@@ -1,6 +1,6 @@
 //! `Asked`: an authenticated request, and how its outcome is recorded and answered.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     body::Body,
@@ -24,6 +24,7 @@ use crate::{
         query::Query,
         reply::Reply,
     },
+    metrics,
 };
 
 /// A request whose token was verified.
@@ -56,15 +57,31 @@ pub async fn settle(
     trail: &Trail,
     outcome: Result<Reply, Error>,
 ) -> Result<Reply, Error> {
-    let (code, text) = match &outcome {
-        Ok(reply) => (reply.status.as_u16(), "ok".to_owned()),
-        Err(error) => (status(error).as_u16(), message(error, trail.request_id())),
-    };
-    let unauthenticated = matches!(outcome, Err(Error::Unauthenticated));
-    if !trail.is_recorded() && !unauthenticated {
-        trail.write(app, code, &text, None).await?;
+    let outcome = recorded(app, trail, outcome).await;
+    if let Some(kind) = trail.kind() {
+        metrics::read(kind, code(&outcome));
     }
     outcome
+}
+
+async fn recorded(app: &App, trail: &Trail, outcome: Result<Reply, Error>) -> Result<Reply, Error> {
+    if matches!(outcome, Err(Error::Unauthenticated)) {
+        metrics::refused_token();
+    } else if !trail.is_recorded() {
+        let text = match &outcome {
+            Ok(_) => "ok".to_owned(),
+            Err(error) => message(error, trail.request_id()),
+        };
+        trail.write(app, code(&outcome), &text, None).await?;
+    }
+    outcome
+}
+
+fn code(outcome: &Result<Reply, Error>) -> u16 {
+    match outcome {
+        Ok(reply) => reply.status.as_u16(),
+        Err(error) => status(error).as_u16(),
+    }
 }
 
 impl FromRequest<Arc<App>> for Asked {
@@ -76,8 +93,7 @@ impl FromRequest<Arc<App>> for Asked {
             .extensions
             .get::<Arrived>()
             .ok_or_else(|| Error::internal("a request past the edge"))?;
-        let token = bearer(&parts.headers).ok_or(Error::Unauthenticated)?;
-        let identity = caller::verify_bearer(app, token, arrived.source()).await?;
+        let identity = identify(app, &parts.headers, arrived.source()).await?;
         let trail = arrived.trail(&parts.method);
         if let Proof::Bearer(bearer) = &identity.proof {
             trail.claimed_by(&bearer.claims.sub, &bearer.claims.cid);
@@ -92,6 +108,22 @@ impl FromRequest<Arc<App>> for Asked {
             body: collect(body).await?,
         })
     }
+}
+
+/// Who says to be calling. Who does not leaves a log line and is counted, and no more.
+async fn identify(
+    app: &App,
+    headers: &HeaderMap,
+    source: Option<IpAddr>,
+) -> Result<Identity, Error> {
+    let identity = match bearer(headers) {
+        Some(token) => caller::verify_bearer(app, token, source).await,
+        None => Err(Error::Unauthenticated),
+    };
+    if matches!(identity, Err(Error::Unauthenticated)) {
+        metrics::refused_token();
+    }
+    identity
 }
 
 /// The token, with or without the word `Bearer`: half of DSV's clients send it bare.

@@ -9,11 +9,13 @@ use tower::ServiceExt;
 use crate::{
     app::App,
     audit::Trail,
-    error::{Error, chain},
+    error::Error,
     http::{
         error::{Failed, reply},
         path::{EdgePath, RawPath},
     },
+    routes::{ROUTES, Route},
+    telemetry::Answered,
 };
 
 /// What the carrier knows of a request beside HTTP.
@@ -69,6 +71,7 @@ impl Arrived {
 pub struct Edge {
     router: Router,
     app: Arc<App>,
+    function: Option<Arc<str>>,
 }
 
 impl Edge {
@@ -77,48 +80,60 @@ impl Edge {
         let router = router
             .fallback(no_route)
             .method_not_allowed_fallback(no_method);
-        Self { router, app }
+        Self {
+            router,
+            app,
+            function: None,
+        }
+    }
+
+    /// The same, of a function: its name is in each log line.
+    #[must_use]
+    pub fn of_function(self, name: &str) -> Self {
+        let function = Some(name.into());
+        Self { function, ..self }
     }
 
     /// Answers a request. Errors are worded and logged here, once; branch keys are renewed beside it when due.
     pub async fn handle(&self, request: Request<Body>, arrival: Arrival) -> Response {
         let started = self.app.clock.now();
-        let method = request.method().clone();
+        let method = word(request.method());
+        let path = EdgePath::new(&arrival.path);
+        let row = path.as_ref().ok();
+        let row = row.and_then(|path| Route::of(method, path.as_str()));
         let response = self
             .app
             .sealer
             .keys()
-            .beside(self.route(request, &arrival))
+            .beside(self.route(request, path, &arrival))
             .await;
         let failed = response.extensions().get::<Failed>().cloned();
         let response = failed
             .as_ref()
             .map_or(response, |failed| reply(&failed.0, &arrival.request_id));
-        let millis = (self.app.clock.now() - started).whole_milliseconds();
-        let status = response.status().as_u16();
-        let (request_id, method) = (arrival.request_id.as_str(), method.as_str());
-        match failed {
-            Some(failed) if status >= 500 => {
-                tracing::error!(
-                    request_id,
-                    method,
-                    status,
-                    millis,
-                    error = chain(&*failed.0),
-                    "answered"
-                );
-            }
-            _ => tracing::info!(request_id, method, status, millis, "answered"),
-        }
+        let answered = Answered {
+            request_id: &arrival.request_id,
+            method,
+            route: row.map(|row| row.path),
+            function: self.function.as_deref(),
+            status: response.status().as_u16(),
+            took: self.app.clock.now() - started,
+        };
+        answered.tell(failed.as_ref().map(|failed| &*failed.0));
         response
     }
 
-    async fn route(&self, request: Request<Body>, arrival: &Arrival) -> Response {
+    async fn route(
+        &self,
+        request: Request<Body>,
+        path: Result<EdgePath, Error>,
+        arrival: &Arrival,
+    ) -> Response {
         // A router answers HEAD by its GET, which would mint a credential for nobody.
         if request.method() == Method::HEAD {
             return no_method().await;
         }
-        match prepare(request, arrival) {
+        match path.and_then(|path| prepare(request, path, arrival)) {
             Ok(request) => match self.router.clone().oneshot(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},
@@ -129,8 +144,11 @@ impl Edge {
 }
 
 /// Puts the one path in the request line and in the extensions.
-fn prepare(mut request: Request<Body>, arrival: &Arrival) -> Result<Request<Body>, Error> {
-    let path = EdgePath::new(&arrival.path)?;
+fn prepare(
+    mut request: Request<Body>,
+    path: EdgePath,
+    arrival: &Arrival,
+) -> Result<Request<Body>, Error> {
     let line = match request.uri().query() {
         Some(query) => format!("{}?{query}", path.encoded()),
         None => path.encoded(),
@@ -160,9 +178,16 @@ fn word(method: &Method) -> &'static str {
     }
 }
 
-/// What a router answers to a path that is not its own.
-async fn no_route() -> Error {
-    Error::NoRoute
+/// What a router answers to a path that is not its own. What no route takes is handed to one function, so that one answers
+/// for paths of others too, asked with a method that they do not take.
+async fn no_route(method: Method, uri: Uri) -> Response {
+    let mut rows = ROUTES.iter().filter(|row| row.takes(uri.path()));
+    match rows.next() {
+        Some(first) if first.method != method && rows.all(|row| row.method != method) => {
+            no_method().await
+        }
+        _ => axum::response::IntoResponse::into_response(Error::NoRoute),
+    }
 }
 
 /// What a router answers to a method that a path does not take.

@@ -7,6 +7,7 @@ use http::Request;
 use lambda_http::{Adapter, LambdaEvent, request::LambdaRequest, service_fn, tower::ServiceExt};
 use lambda_runtime::Diagnostic;
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use crate::{
     app::{App, Setup},
@@ -17,13 +18,14 @@ use crate::{
     error::Error,
     http::{
         edge::Edge,
-        error::message,
+        error::{error_type, message, status},
         event::{alias_of, normalise},
     },
-    provider::Providers,
+    metrics,
+    provider::{Providers, aws::FunctionIdentity},
     seal::{Keyrings, Purpose},
     store::table::Table,
-    telemetry,
+    telemetry::{self, Answered},
 };
 
 /// A direct invocation: no HTTP, but a payload that IAM let somebody send.
@@ -64,7 +66,11 @@ pub fn app(settings: &Settings, purposes: &[Purpose]) -> Result<Arc<App>, Error>
         &settings.aws.region,
         &settings.endpoints,
         clock.clone(),
-    );
+    )
+    .lending(FunctionIdentity::new(
+        &settings.aws,
+        settings.assumable_roles.clone(),
+    ));
     let setup = match &settings.setup_code {
         Some(code) => Setup::Code(code.clone()),
         None => Setup::Closed,
@@ -103,12 +109,13 @@ async fn run(
 ) -> Result<(), lambda_runtime::Error> {
     let settings = Settings::read(&environment)?;
     telemetry::init_json(settings.log);
+    metrics::install(&settings.table, &settings.function)?;
     let app = app(&settings, purposes)?;
     if settings.warm_up {
         app.warm_up(WARM_UP).await;
     }
     let function = Arc::new(Invoked {
-        edge: Edge::new(router(app.clone()), app.clone()),
+        edge: Edge::new(router(app.clone()), app.clone()).of_function(&settings.function),
         app,
         settings,
         direct,
@@ -133,43 +140,55 @@ struct Invoked {
 impl Invoked {
     async fn answer(&self, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
         let LambdaEvent { payload, context } = event;
-        let alias = alias_of(&context.invoked_function_arn);
-        if payload.get("requestContext").is_some() {
-            if alias != self.settings.gateway_alias {
-                return Err(refused("HTTP events are taken on the gateway's alias only"));
-            }
-            return self.answer_http(payload, context).await;
+        let request_id = context.request_id.clone();
+        let invocation = Invocation::begin(&self.app, &self.settings.function, &request_id);
+        if payload.get("requestContext").is_none() {
+            let outcome = self.answer_direct(payload, &context).await;
+            return invocation.end("INVOKE", outcome);
         }
+        match self.answer_http(payload, context).await {
+            // The edge has written its line.
+            Ok(answer) => {
+                metrics::flush();
+                Ok(answer)
+            }
+            Err(error) => invocation.end("INVOKE", Err(error)),
+        }
+    }
+
+    async fn answer_direct(
+        &self,
+        payload: Value,
+        context: &lambda_runtime::Context,
+    ) -> Result<Value, Error> {
         let Some(direct) = self.direct else {
             return Err(refused("this function takes HTTP events only"));
         };
+        let alias = alias_of(&context.invoked_function_arn);
         let principal = alias
             .as_ref()
             .and_then(|alias| self.settings.aliases.get(alias))
             .cloned();
-        let request_id = context.request_id.clone();
         let work = direct(
             self.app.clone(),
             Direct {
                 principal,
                 alias,
                 payload,
-                request_id,
+                request_id: context.request_id.clone(),
             },
         );
-        self.app
-            .sealer
-            .keys()
-            .beside(work)
-            .await
-            .map_err(|error| failed(&error, &context.request_id))
+        self.app.sealer.keys().beside(work).await
     }
 
     async fn answer_http(
         &self,
         mut event: Value,
         context: lambda_runtime::Context,
-    ) -> Result<Value, Diagnostic> {
+    ) -> Result<Value, Error> {
+        if alias_of(&context.invoked_function_arn) != self.settings.gateway_alias {
+            return Err(refused("HTTP events are taken on the gateway's alias only"));
+        }
         let arrival = normalise(&mut event, &context.request_id);
         // lambda_http's request type reads from text only.
         let event: LambdaRequest = serde_json::from_str(&event.to_string())
@@ -185,39 +204,54 @@ impl Invoked {
         let Ok(answer) = Adapter::from(service)
             .oneshot(LambdaEvent::new(event, context))
             .await;
-        serde_json::to_value(answer).map_err(|_| refused("an answer that is no JSON"))
+        serde_json::to_value(answer).map_err(|error| Error::internal(error.to_string()))
     }
 }
 
-fn refused(problem: &str) -> Diagnostic {
-    Diagnostic {
-        error_type: "Refused".to_owned(),
-        error_message: problem.to_owned(),
-    }
+fn refused(problem: &str) -> Error {
+    Error::Refused(problem.to_owned())
 }
 
-/// A failed invocation, so that orchestrators can tell errors apart by type.
-pub(crate) fn failed(error: &Error, request_id: &str) -> Diagnostic {
-    if crate::http::error::status(error).is_server_error() {
-        tracing::error!(
+/// An invocation from its beginning to its end, when its log line and its metrics leave: then Lambda freezes the process.
+pub(crate) struct Invocation<'a> {
+    app: &'a App,
+    function: &'a str,
+    request_id: &'a str,
+    started: OffsetDateTime,
+}
+
+impl<'a> Invocation<'a> {
+    pub(crate) fn begin(app: &'a App, function: &'a str, request_id: &'a str) -> Self {
+        let started = app.clock.now();
+        Self {
+            app,
+            function,
             request_id,
-            error = crate::error::chain(error),
-            "invocation failed"
-        );
+            started,
+        }
     }
-    let error_type = match error {
-        Error::Invalid { .. } | Error::Refused(_) => "Invalid",
-        Error::Unauthenticated => "Unauthenticated",
-        Error::Forbidden => "Forbidden",
-        Error::NotFound | Error::NoRoute | Error::MarkedForDeletion(_) => "NotFound",
-        Error::Conflict(_) => "Conflict",
-        Error::Throttled { .. } => "Throttled",
-        Error::Provider { .. } => "Provider",
-        Error::Unavailable { .. } => "Unavailable",
-        Error::Internal(_) => "Internal",
-    };
-    Diagnostic {
-        error_type: error_type.to_owned(),
-        error_message: message(error, request_id),
+
+    /// Ends it, and puts a failure so that orchestrators can tell errors apart by type. `method` stands where that of HTTP
+    /// would.
+    pub(crate) fn end(
+        self,
+        method: &str,
+        outcome: Result<Value, Error>,
+    ) -> Result<Value, Diagnostic> {
+        let error = outcome.as_ref().err();
+        let answered = Answered {
+            request_id: self.request_id,
+            method,
+            route: None,
+            function: Some(self.function),
+            status: error.map_or(200, |error| status(error).as_u16()),
+            took: self.app.clock.now() - self.started,
+        };
+        answered.tell(error);
+        metrics::flush();
+        outcome.map_err(|error| Diagnostic {
+            error_type: error_type(&error).to_owned(),
+            error_message: message(&error, self.request_id),
+        })
     }
 }

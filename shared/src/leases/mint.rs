@@ -348,7 +348,9 @@ impl Minting<'_> {
         };
         let mut change = Change::new(app);
         change.extend(writes().map_err(TransactError::Failed)?);
-        change.write().await
+        change.write().await?;
+        store::stored(&mut self.lease);
+        Ok(())
     }
 
     /// Sets the lease to be revoked now, whoever wrote it last. If that fails too, the intent is due soon.

@@ -21,6 +21,7 @@ use crate::{
         mint::{broken, close_assignment},
         store::{self, Saved, Stored},
     },
+    metrics,
     provider::azure::CALL_TIMEOUT,
     store::{
         due::Due,
@@ -135,8 +136,10 @@ pub(crate) async fn sweep(app: &App, until: OffsetDateTime) -> Result<u64, Error
         };
         for item in found {
             if let Ok(Stored::Known(task)) = item.record {
+                due.was_late(item.since);
                 revoked += go_on(app, *task, until).await;
             } else {
+                metrics::unreadable_record();
                 tracing::warn!(
                     item = item.key.pk,
                     "a task that cannot be read is left alone"

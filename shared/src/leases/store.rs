@@ -10,6 +10,7 @@ use crate::{
     change::Change,
     error::Error,
     leases::rule::Rule,
+    metrics,
     store::{
         schema::{Key, LEASE_FORMAT, LeaseRecord},
         table::TransactError,
@@ -87,10 +88,18 @@ pub(crate) async fn save(
     match change.write().await {
         Ok(()) => {
             *lease = next;
+            stored(lease);
             Ok(Saved::Done)
         }
         Err(TransactError::Cancelled(_)) => Ok(Saved::Lost),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// A lease is in the table as it is now: the state that it has entered is counted.
+pub(crate) fn stored(lease: &mut LeaseRecord) {
+    if let Some(state) = lease.life.stored() {
+        metrics::lease(state);
     }
 }
 

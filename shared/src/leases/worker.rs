@@ -23,6 +23,7 @@ use crate::{
         store::{self, Saved, Stored},
         take_back::{self, Stopped},
     },
+    metrics,
     provider::azure::{CALL_TIMEOUT, Credential, Failure},
     secrets::{link, stored},
     store::{
@@ -88,15 +89,20 @@ pub async fn sweep(app: &App, until: OffsetDateTime) -> Result<Swept, Error> {
             break;
         };
         let mut by_base: BTreeMap<Uuid, Vec<LeaseRecord>> = BTreeMap::new();
-        for DueItem { key, record } in found {
+        for DueItem { key, since, record } in found {
             swept.due += 1;
             match record {
-                Ok(Stored::Known(lease)) => by_base.entry(lease.base_id).or_default().push(*lease),
+                Ok(Stored::Known(lease)) => {
+                    due.was_late(since);
+                    by_base.entry(lease.base_id).or_default().push(*lease);
+                }
                 Ok(Stored::Newer) => {
+                    metrics::unreadable_record();
                     tracing::warn!(item = key.pk, "a lease of a newer release is left alone");
                     swept.newer += 1;
                 }
                 Ok(Stored::Unreadable) | Err(_) => {
+                    metrics::unreadable_record();
                     tracing::warn!(item = key.pk, "a lease that cannot be read is left alone");
                     swept.unreadable += 1;
                 }
@@ -316,6 +322,7 @@ fn failed(app: &App, lease: &mut LeaseRecord, failure: &Failure, swept: &mut Swe
     swept.failed += 1;
     if lease.life.state == State::Stuck {
         swept.stuck += 1;
+        metrics::stuck_lease();
         tracing::error!(
             event = "lease_stuck",
             lease.id = %lease.id,

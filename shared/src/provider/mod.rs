@@ -84,22 +84,6 @@ pub struct Minted {
 }
 
 impl Plan {
-    /// What the dynamic secret with these `attributes` asks of `base`, by the right that linked it.
-    ///
-    /// A base that says of itself that it has expired by `now` is refused.
-    pub fn new(
-        cloud: Cloud,
-        attributes: &Attributes,
-        base: &Base,
-        right: LinkRight,
-        now: OffsetDateTime,
-    ) -> Result<Self, Error> {
-        match cloud {
-            Cloud::Aws => aws::Plan::new(attributes, base, right).map(Self::Aws),
-            Cloud::Azure => azure::Plan::new(attributes, base, right, now).map(Self::Azure),
-        }
-    }
-
     /// How it is carried out.
     pub fn way(&self) -> Way<'_> {
         match self {
@@ -112,11 +96,11 @@ impl Plan {
     }
 }
 
-/// Refuses a base secret that could never mint: fields missing, an unknown region, a bound of the wrong type.
-pub fn check_base(cloud: Cloud, base: &Base) -> Result<(), Error> {
+/// Whether a base with this data mints with the function's own identity, whatever that is lent for.
+pub fn uses_function(cloud: Cloud, data: &SecretData) -> Result<bool, Error> {
     match cloud {
-        Cloud::Aws => aws::check_base(base),
-        Cloud::Azure => azure::check_base(base),
+        Cloud::Aws => aws::uses_function(data),
+        Cloud::Azure => Ok(false),
     }
 }
 
@@ -138,6 +122,34 @@ pub struct Providers {
 }
 
 impl Providers {
+    /// What the dynamic secret with these `attributes` asks of `base`, by the right that linked it.
+    ///
+    /// A base that says of itself that it has expired by `now` is refused.
+    pub fn plan(
+        &self,
+        cloud: Cloud,
+        attributes: &Attributes,
+        base: &Base,
+        right: LinkRight,
+        now: OffsetDateTime,
+    ) -> Result<Plan, Error> {
+        match cloud {
+            Cloud::Aws => {
+                aws::Plan::new(attributes, base, right, self.aws.function()).map(Plan::Aws)
+            }
+            Cloud::Azure => azure::Plan::new(attributes, base, right, now).map(Plan::Azure),
+        }
+    }
+
+    /// Refuses a base secret that could never mint: fields missing, an unknown region, a bound of the wrong type, an
+    /// identity that is not lent.
+    pub fn check_base(&self, cloud: Cloud, base: &Base) -> Result<(), Error> {
+        match cloud {
+            Cloud::Aws => aws::check_base(base, self.aws.function()),
+            Cloud::Azure => azure::check_base(base),
+        }
+    }
+
     /// Mints what ends by itself. Where the cloud lets us, a name leads from its own log back to the caller and the
     /// issuance.
     pub async fn mint(

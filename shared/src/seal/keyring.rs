@@ -89,10 +89,19 @@ impl Keyrings {
         &self.table
     }
 
-    /// Loads every ring this function may use, all at once.
+    /// Loads every ring this function may use, all at once. It makes no key: not every function may, and the first is made
+    /// with the first thing that is sealed.
     pub async fn warm_up(&self) -> Result<(), Error> {
-        let loads = self.allowed.iter().map(|purpose| self.newest(*purpose));
+        let loads = self.allowed.iter().map(|purpose| self.hold(*purpose));
         futures_util::future::try_join_all(loads).await.map(|_| ())
+    }
+
+    async fn hold(&self, purpose: Purpose) -> Result<(), Error> {
+        let ring = self.load(purpose).await?;
+        match ring.wrapped.keys().next_back() {
+            Some(number) => self.unwrap(purpose, *number, &ring).await.map(|_| ()),
+            None => Ok(()),
+        }
     }
 
     /// Who this vault is; `Unavailable` until the first admin was made.

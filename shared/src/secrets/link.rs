@@ -18,7 +18,7 @@ use crate::{
         secret::Content,
     },
     error::Error,
-    provider::{Base, Plan},
+    provider::Base,
     secrets::{locate::Located, stored},
     store::{
         schema::{Key, LeaseCountRecord, LinkRecord, LinksRecord, SecretRecord},
@@ -70,7 +70,8 @@ pub async fn tie(
     }
     let opened = stored::open_base(&app.sealer, &base.record).await?;
     let attributes = content.attributes.clone().unwrap_or_default();
-    Plan::new(base.cloud, &attributes, &opened, right, app.clock.now())?;
+    app.providers
+        .plan(base.cloud, &attributes, &opened, right, app.clock.now())?;
     Ok(Some(Tie {
         link: Link {
             base: base_path,

@@ -12,6 +12,7 @@ use crate::{
     domain::location::{Home, Place},
     error::{Error, chain},
     leases::rule::Rule,
+    metrics,
     secrets::{link, stored},
     store::{
         due::{Due, DueItem},
@@ -96,9 +97,12 @@ async fn sweep_list(
         let Some(found) = due.next::<RemovalRecord>().await? else {
             return Ok(());
         };
-        for DueItem { key, record } in found {
+        for DueItem { key, since, record } in found {
             if app.clock.now() >= until {
                 return Ok(());
+            }
+            if record.is_ok() {
+                due.was_late(since);
             }
             let outcome = match (record, list) {
                 (Ok(task), TASK) => finish(app, &task, until).await,
@@ -109,6 +113,7 @@ async fn sweep_list(
                         error = chain(&error),
                         "a removal is left alone"
                     );
+                    metrics::unreadable_record();
                     swept.unreadable += 1;
                     continue;
                 }

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use crate::{
     clock::unix_millis,
     error::Error,
+    metrics,
     store::{
         schema::{DUE, Key, due_sort, shards_of},
         table::{Range, Table},
@@ -25,12 +26,16 @@ pub struct Due<'a> {
     from: String,
     to: String,
     at_end: bool,
+    began: i64,
+    lag: Option<i64>,
 }
 
 /// One thing that is due; its record is an error if it cannot be read.
 pub struct DueItem<T> {
     /// Where it is stored.
     pub key: Key,
+    /// Since when it is due, in milliseconds since 1970.
+    pub since: i64,
     /// What it says, read from the table itself.
     pub record: Result<T, Error>,
 }
@@ -53,7 +58,14 @@ impl<'a> Due<'a> {
             from: "0".to_owned(),
             to: format!("{}~", due_sort(unix_millis(now))),
             at_end: false,
+            began: unix_millis(now),
+            lag: None,
         }
+    }
+
+    /// Something that can be done has been due `since` then. What nobody can read is not late.
+    pub fn was_late(&mut self, since: i64) {
+        self.lag = self.lag.max(Some(self.began - since));
     }
 
     /// The next of them, or `None` at the end. The index may lag: what is gone by now is left out, so a page may be empty.
@@ -74,6 +86,7 @@ impl<'a> Due<'a> {
             table.query::<Entry>(range).await
         });
         let mut entries: Vec<Entry> = try_join_all(reads).await?.into_iter().flatten().collect();
+        self.lag = self.lag.or(Some(0));
         entries.sort_by(|a, b| a.due_sk.cmp(&b.due_sk));
         // No partition had a whole page, so this is all there is.
         self.at_end = entries.len() < PAGE;
@@ -82,12 +95,23 @@ impl<'a> Due<'a> {
             return Ok(None);
         };
         self.from = format!("{}\u{1}", last.due_sk);
-        let keys = || entries.iter().map(|entry| entry.key.clone());
-        let items = table.batch_get(keys()).await?;
-        let due = keys().filter_map(|key| {
+        let keys = entries.iter().map(|entry| entry.key.clone());
+        let items = table.batch_get(keys).await?;
+        let due = entries.into_iter().filter_map(|Entry { key, due_sk }| {
             let record = items.record(&key).transpose()?;
-            Some(DueItem { key, record })
+            let since = due_sk.split('#').next().and_then(|at| at.parse().ok());
+            let since = since.unwrap_or(self.began);
+            Some(DueItem { key, since, record })
         });
         Ok(Some(due.collect()))
+    }
+}
+
+/// A walk that found out what is due tells how late that was, however it ends.
+impl Drop for Due<'_> {
+    fn drop(&mut self) {
+        if let Some(lag) = self.lag {
+            metrics::worker_lag(lag);
+        }
     }
 }

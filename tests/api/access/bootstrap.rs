@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 use mayfly::{error::Error, http::lambda::Direct, seal::KeyFile};
-use mayfly_tests::Vault;
+use mayfly_tests::{Vault, privileges::Deployed};
 use serde_json::{Value, json};
 
 pub(crate) fn empty() -> Vault {
@@ -19,7 +19,7 @@ pub(crate) async fn invoke(vault: &Vault, payload: Value) -> Result<Value, Error
         payload,
         request_id: "req-1".to_owned(),
     };
-    mayfly_token::invoke(vault.app.clone(), direct).await
+    mayfly_token::invoke(vault.function(Deployed::Token).clone(), direct).await
 }
 
 /// Signs in with an answered credential and reads as it.

@@ -23,7 +23,7 @@ fn shown(token: &Sensitive) -> String {
 /// The vault's own signing key, and claims that are right.
 async fn signer(vault: &Vault) -> (SigningKey, Claims) {
     let app = &vault.app;
-    let rules = app.rules.held().unwrap();
+    let rules = app.rules.load().await.unwrap();
     let kid = rules.signing(vault.clock.now()).unwrap().to_owned();
     let record: SigningKeyRecord = app
         .table

@@ -21,6 +21,7 @@ mod initialise;
 mod last_admin;
 mod lockout;
 mod members;
+mod metrics;
 mod passwords;
 mod people;
 mod policies;

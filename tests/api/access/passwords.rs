@@ -2,7 +2,7 @@
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use mayfly::{seal::Purpose, store::schema::PasswordRecord};
-use mayfly_tests::Vault;
+use mayfly_tests::{Vault, privileges::Deployed};
 
 use crate::people::{RIGHT, login, make_user, refused, stored, vault_with_bob};
 
@@ -104,7 +104,8 @@ async fn a_password_that_was_hashed_more_cheaply_is_hashed_anew_when_it_signs_in
 #[tokio::test]
 async fn a_password_under_an_older_branch_key_is_hashed_anew_too() {
     let vault = vault_with_bob().await;
-    vault.app.sealer.rotate(Purpose::Verifier).await.unwrap();
+    let token = vault.function(Deployed::Token);
+    token.sealer.rotate(Purpose::Verifier).await.unwrap();
     let older = stored(&vault, "bob").await.body.password.unwrap();
     login(&vault, "bob", RIGHT).await.expect(200);
     let newer = stored(&vault, "bob").await.body.password.unwrap();

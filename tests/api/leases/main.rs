@@ -11,6 +11,7 @@ mod concurrency;
 mod errors;
 mod kinds;
 mod limits;
+mod metrics;
 mod permissions;
 mod proof;
 mod routes;

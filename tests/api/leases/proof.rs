@@ -377,17 +377,17 @@ async fn die_everywhere(kind: Kind) -> (usize, usize) {
 
 #[tokio::test]
 async fn a_client_secret_survives_no_death_of_a_process() {
-    assert_eq!(die_everywhere(Kind::Existing).await, (5, 11));
+    assert_eq!(Box::pin(die_everywhere(Kind::Existing)).await, (5, 11));
 }
 
 #[tokio::test]
 async fn a_principal_with_an_azure_role_survives_no_death_of_a_process() {
-    assert_eq!(die_everywhere(Kind::Rbac).await, (13, 32));
+    assert_eq!(Box::pin(die_everywhere(Kind::Rbac)).await, (13, 32));
 }
 
 #[tokio::test]
 async fn a_principal_with_an_application_role_survives_no_death_of_a_process() {
-    assert_eq!(die_everywhere(Kind::AppRole).await, (11, 28));
+    assert_eq!(Box::pin(die_everywhere(Kind::AppRole)).await, (11, 28));
 }
 
 /// How many times two processes die at random, over all kinds.
@@ -411,17 +411,17 @@ async fn die_twice_at_random(kind: Kind) {
 
 #[tokio::test]
 async fn a_client_secret_survives_no_two_deaths() {
-    die_twice_at_random(Kind::Existing).await;
+    Box::pin(die_twice_at_random(Kind::Existing)).await;
 }
 
 #[tokio::test]
 async fn a_principal_with_an_azure_role_survives_no_two_deaths() {
-    die_twice_at_random(Kind::Rbac).await;
+    Box::pin(die_twice_at_random(Kind::Rbac)).await;
 }
 
 #[tokio::test]
 async fn a_principal_with_an_application_role_survives_no_two_deaths() {
-    die_twice_at_random(Kind::AppRole).await;
+    Box::pin(die_twice_at_random(Kind::AppRole)).await;
 }
 
 /// Steele, Lea and Flood's `SplitMix64`: the same seed throws the same.
@@ -445,7 +445,7 @@ impl Dice {
 #[tokio::test]
 async fn every_rule_is_needed() {
     for rule in Rule::ALL {
-        let harm = first_harm(rule).await;
+        let harm = Box::pin(first_harm(rule)).await;
         assert!(harm.is_some(), "{rule:?} could be left out");
     }
 }

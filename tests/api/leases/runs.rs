@@ -1,9 +1,9 @@
 //! Runs of the worker: whatever becomes of the events that wake it, and of its neighbours, nothing is lost.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use mayfly::{clock::Clock, store::schema::LeaseRecord};
-use mayfly_tests::{Vault, azure::Kind, events, vault::plain};
+use mayfly_tests::{Vault, azure::Kind, events, privileges::Deployed, vault::plain};
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, sweep};
@@ -30,7 +30,7 @@ async fn hand_over(vault: &Vault, keys: &[String]) -> Value {
         .collect();
     let until = vault.clock.now() + Duration::from_secs(55);
     let batch = events::batch(&records);
-    let answered = mayfly_lease_worker::handle(Arc::clone(&vault.app), batch, until).await;
+    let answered = vault.work(batch, until).await;
     answered.unwrap()
 }
 
@@ -154,7 +154,8 @@ async fn with_little_time_left_nothing_is_begun_and_nothing_lost() {
     scene.vault.clock.advance(Duration::from_hours(1));
     let before = scene.leases();
     let soon = scene.vault.clock.now() + Duration::from_secs(3);
-    let swept = mayfly::leases::worker::sweep(&scene.vault.app, soon).await;
+    let swept =
+        mayfly::leases::worker::sweep(scene.vault.function(Deployed::LeaseWorker), soon).await;
     assert_eq!(swept.unwrap(), mayfly::leases::worker::Swept::default());
     assert_eq!(scene.leases(), before);
     // As long as calls take, a run ends in time and the next one goes on.

@@ -12,6 +12,7 @@ use mayfly::{
 use mayfly_tests::{
     Answer, Vault,
     azure::{Kind, TENANT, Tenant, furnish},
+    privileges::Deployed,
     vault::plain,
 };
 use serde_json::Value;
@@ -106,7 +107,7 @@ impl Scene {
     /// Everything that the schedule does, now.
     pub(crate) async fn housekeep(&self) -> housekeeping::Swept {
         let until = self.vault.clock.now() + RUN;
-        housekeeping::sweep(&self.vault.app, until).await
+        housekeeping::sweep(self.vault.function(Deployed::LeaseWorker), until).await
     }
 
     /// Asks as the admin.
@@ -169,7 +170,9 @@ impl Scene {
 
 pub(crate) async fn sweep(vault: &Vault) -> Swept {
     let until = vault.app.clock.now() + RUN;
-    worker::sweep(&vault.app, until).await.unwrap()
+    Box::pin(worker::sweep(vault.function(Deployed::LeaseWorker), until))
+        .await
+        .unwrap()
 }
 
 pub(crate) fn leases(vault: &Vault) -> Vec<Value> {

@@ -7,13 +7,14 @@ use mayfly::{
     leases::strays,
     provider::azure::{Credential, NewApplication},
 };
-use mayfly_tests::azure::Kind;
+use mayfly_tests::{azure::Kind, privileges::Deployed};
 
 use crate::scene::Scene;
 
 async fn reconcile(scene: &Scene, delete: bool) -> strays::Report {
     let until = scene.vault.clock.now() + Duration::from_mins(10);
-    let report = strays::reconcile(&scene.vault.app, delete, until).await;
+    let report =
+        strays::reconcile(scene.vault.function(Deployed::LeaseWorker), delete, until).await;
     report.unwrap()
 }
 

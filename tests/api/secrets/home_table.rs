@@ -15,7 +15,7 @@ use mayfly::{
     seal::Purpose,
     secrets::{purge, reseal::reseal_all, write},
 };
-use mayfly_tests::{Vault, vault::plain};
+use mayfly_tests::{Vault, privileges::Deployed, vault::plain};
 use serde_json::{Value, json};
 
 use crate::{home::Bob, home_isolation::stored};
@@ -126,7 +126,8 @@ async fn a_home_ends_with_its_owner() {
 
     for _ in 0..2 {
         let until = bob.vault.clock.now() + std::time::Duration::from_mins(1);
-        let all = purge::remove_home(&bob.vault.app, home.clone(), until).await;
+        let worker = bob.vault.function(Deployed::LeaseWorker);
+        let all = purge::remove_home(worker, home.clone(), until).await;
         assert!(all.unwrap());
     }
 

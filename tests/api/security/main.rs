@@ -14,6 +14,7 @@ mod keys;
 mod redaction;
 mod redaction_access;
 mod redaction_azure;
+mod redaction_keyless;
 mod rotation;
 mod routes;
 mod sealing;

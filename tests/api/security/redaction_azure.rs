@@ -84,7 +84,7 @@ impl Drive {
     async fn work(&mut self, event: Value) {
         let vault = &self.hunt.vault;
         let until = vault.clock.now() + Duration::from_mins(1);
-        let done = mayfly_lease_worker::handle(vault.app.clone(), event, until).await;
+        let done = vault.work(event, until).await;
         match done {
             Ok(done) => self.told.push(done.to_string()),
             Err(error) => self.hunt.errors.push(format!("{error:?}")),

@@ -2,7 +2,7 @@
 
 use http::Method;
 use mayfly::{seal::Purpose, secrets::reseal::reseal_all};
-use mayfly_tests::{Vault, vault::assume_role};
+use mayfly_tests::{Vault, privileges::Deployed, vault::assume_role};
 use serde_json::{Value, json};
 
 /// Three versions of one secret, a base, a dynamic secret, and a soft-deleted one: eight sealed items.
@@ -81,7 +81,8 @@ async fn a_warm_process_reads_what_another_sealed_with_a_new_key() {
     let vault = filled().await;
     let other = vault.another();
     assert_readable(&other).await;
-    vault.app.sealer.rotate(Purpose::Secret).await.unwrap();
+    let writer = vault.function(Deployed::Crud);
+    writer.sealer.rotate(Purpose::Secret).await.unwrap();
     let body = json!({"data": {"word": "fresh"}});
     vault.create("fresh", body).await.expect(201);
     assert!(numbers(&vault).contains(&2), "the new key is used at once");

@@ -262,6 +262,7 @@ async fn a_verifier_of_another_client_does_not_count() {
 #[tokio::test]
 async fn a_wrapped_key_of_another_purpose_does_not_unwrap() {
     let vault = filled().await;
+    vault.read("one").await.expect(200);
     let verifier = vault.items_of("KEYRING#verifier").remove(0);
     let secret = vault.items_of("KEYRING#secret").remove(0);
     vault.put_item(&changed(secret, &json!({"wrapped": verifier["wrapped"]})));

@@ -20,7 +20,7 @@ async fn work(vault: &Vault, event: Value) -> Result<Value, Error> {
 
 async fn work_for(vault: &Vault, span: Duration, event: Value) -> Result<Value, Error> {
     let until = vault.clock.now() + span;
-    mayfly_lease_worker::handle(vault.app.clone(), event, until).await
+    vault.work(event, until).await
 }
 
 /// A sweep's answer.

@@ -7,7 +7,7 @@ use mayfly::seal::Purpose;
 use mayfly_tests::Vault;
 use serde_json::{Value, json};
 
-use crate::{hurried_sweep, sweep};
+use crate::{hurried_sweep, sweep, work};
 
 const DAY: Duration = Duration::from_hours(24);
 /// Until every warm process knows a new key.
@@ -57,6 +57,21 @@ async fn a_branch_key_is_replaced_when_it_is_ninety_days_old() {
         assert_eq!(keys.len(), 2, "one of two workers added it");
     }
     assert_eq!(vault.items_of("KEYRING#verifier").len(), 1);
+}
+
+#[tokio::test]
+async fn branch_keys_are_replaced_at_once_when_somebody_says_so() {
+    let mut vault = Vault::start().await;
+    vault.wire.bad_weather(0);
+    vault
+        .create("a", json!({"data": {"n": 1}}))
+        .await
+        .expect(201);
+    let rotated = work(&vault, json!({"mayfly": "rotate"})).await.unwrap();
+    assert_eq!(rotated, json!({"branchKeys": 2}));
+    vault.wait(ALL_KNOW).await;
+    assert_eq!(sweep(&vault).await["resealed"]["moved"], 1);
+    assert_eq!(vault.read("a").await.expect(200).json()["data"]["n"], 1);
 }
 
 #[tokio::test]

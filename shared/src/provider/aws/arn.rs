@@ -74,6 +74,11 @@ pub(super) fn check(
     }
 }
 
+/// Whether this is the ARN of a role, in any partition.
+pub(super) fn is_role(text: &str) -> bool {
+    Partition::all().any(|partition| check("", text, Kind::Role, partition).is_ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     domain::{attributes::Attributes, link::LinkRight, ttl::Ttl},
     error::Error,
+    provider::aws::function::FunctionIdentity,
 };
 
 /// The bounds in a base's attributes. What is absent does not bound whoever could read the base, and lists nothing for
@@ -65,6 +66,30 @@ impl Bounds {
             (None, LinkRight::Read) => Ok(()),
             _ => Err(not_listed("attributes.roleArn", "allowedRoleArns")),
         }
+    }
+
+    /// The roles that a base without a key of its own names, each of which it must be lent the function's identity for.
+    pub(super) fn check_lent(&self, function: &FunctionIdentity) -> Result<(), Error> {
+        let field = "attributes.allowedRoleArns";
+        let listed = self.role_arns.as_deref().unwrap_or_default();
+        if listed.is_empty() {
+            let problem = "is required, and not empty, on a base with credentialSource";
+            return Err(Error::invalid(field, problem));
+        }
+        match listed.iter().position(|arn| !function.is_for(arn)) {
+            None => Ok(()),
+            Some(at) => Err(Error::invalid(
+                format!("{field}[{at}]"),
+                "must be one of the roles that this deployment lends its identity for (MAYFLY_ASSUMABLE_ROLES)",
+            )),
+        }
+    }
+
+    /// The roles that the base names and that the deployment does not lend the function's identity for.
+    pub(super) fn unlent(&self, function: &FunctionIdentity) -> Vec<String> {
+        let listed = self.role_arns.iter().flatten();
+        let unlent = listed.filter(|arn| !function.is_for(arn));
+        unlent.cloned().collect()
     }
 
     /// A base that lists policies wants every session cut by them: one without, or one that an inline policy could

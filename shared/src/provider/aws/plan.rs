@@ -13,7 +13,8 @@ use crate::{
         aws::{
             arn::{self, Kind},
             bounds::Bounds,
-            credential::Credential,
+            credential::{self, Credential},
+            function::FunctionIdentity,
             region::Partition,
             session_policy::{self, InlinePolicy},
         },
@@ -24,7 +25,7 @@ use crate::{
 const MIN_TTL: u32 = 900;
 /// The longest a role can be set to, in seconds. The role's own maximum may be less; STS says so.
 const MAX_ASSUME: u32 = 43_200;
-/// The longest session that a temporary key can assume, in seconds.
+/// The longest session that a temporary key, the function's among them, can assume, in seconds.
 const MAX_CHAINED: u32 = 3_600;
 /// The longest federation session, in seconds.
 const MAX_FEDERATE: u32 = 129_600;
@@ -52,10 +53,14 @@ pub(super) enum Call {
     FederationToken,
 }
 
-/// Refuses a base that could never mint.
-pub fn check_base(base: &Base) -> Result<(), Error> {
-    Credential::from_data(&base.data)?;
-    Bounds::from_base(&base.attributes).map(|_| ())
+/// Refuses a base that could never mint, and one that would mint more with the function's identity than it is lent for.
+pub fn check_base(base: &Base, function: &FunctionIdentity) -> Result<(), Error> {
+    let credential = Credential::from_data(&base.data, function)?;
+    let bounds = Bounds::from_base(&base.attributes)?;
+    match credential.kind {
+        credential::Kind::Function => bounds.check_lent(function),
+        credential::Kind::LongTerm | credential::Kind::Temporary => Ok(()),
+    }
 }
 
 impl Plan {
@@ -69,10 +74,12 @@ impl Plan {
         attributes: &Attributes,
         base: &Base,
         right: LinkRight,
+        function: &FunctionIdentity,
     ) -> Result<Self, Error> {
-        let credential = Credential::from_data(&base.data)?;
+        let credential = Credential::from_data(&base.data, function)?;
         let bounds = Bounds::from_base(&base.attributes)?;
         let call = Call::read(attributes, &credential, &bounds, right)?;
+        call.check_lent(&credential, &bounds, function)?;
         let federates = matches!(call, Call::FederationToken);
 
         let ttl = Ttl::from_attribute("attributes.ttl", attributes.get("ttl"))?.unwrap_or_default();
@@ -148,11 +155,17 @@ impl Call {
                         ));
                     }
                 }
-                if credential.temporary {
-                    let problem = "federate needs a base with a long-term access key: AWS refuses it to a temporary one";
-                    return Err(Error::invalid("attributes.providerType", problem));
-                }
-                Ok(Self::FederationToken)
+                let problem = match credential.kind {
+                    credential::Kind::LongTerm => return Ok(Self::FederationToken),
+                    credential::Kind::Temporary => {
+                        "federate needs a base with a long-term access key: AWS refuses it to a temporary one"
+                    }
+                    credential::Kind::Function => {
+                        "federate needs a base with an access key of its own: a role's session, such as the function's, \
+                         cannot call GetFederationToken"
+                    }
+                };
+                Err(Error::invalid("attributes.providerType", problem))
             }
             _ => Err(Error::invalid(
                 "attributes.providerType",
@@ -160,14 +173,42 @@ impl Call {
             )),
         }
     }
+
+    /// With the function's identity, the base must bound the roles, and the deployment must still list this one.
+    fn check_lent(
+        &self,
+        credential: &Credential,
+        bounds: &Bounds,
+        function: &FunctionIdentity,
+    ) -> Result<(), Error> {
+        match self {
+            Self::AssumeRole { role_arn, .. } if credential.kind == credential::Kind::Function => {
+                bounds.check_role(role_arn, LinkRight::Assign)?;
+                if function.is_for(role_arn) {
+                    return Ok(());
+                }
+                Err(Error::invalid(
+                    "attributes.roleArn",
+                    "must be one of the roles that this deployment lends its identity for (MAYFLY_ASSUMABLE_ROLES)",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 fn check_ttl(ttl: Ttl, credential: &Credential, federates: bool) -> Result<(), Error> {
     let seconds = ttl.seconds();
-    let (max, whose) = match (federates, credential.temporary) {
+    let (max, whose) = match (federates, credential.kind) {
         (true, _) => (MAX_FEDERATE, "AWS's longest federation session"),
-        (false, true) => (MAX_CHAINED, "AWS's longest session from a temporary key"),
-        (false, false) => (MAX_ASSUME, "AWS's longest role session"),
+        (false, credential::Kind::LongTerm) => (MAX_ASSUME, "AWS's longest role session"),
+        (false, credential::Kind::Temporary) => {
+            (MAX_CHAINED, "AWS's longest session from a temporary key")
+        }
+        (false, credential::Kind::Function) => (
+            MAX_CHAINED,
+            "because the function's own session assumes the role: chained sessions end after an hour at most",
+        ),
     };
     if seconds < MIN_TTL {
         return Err(Error::invalid(

@@ -3,9 +3,13 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::data::SecretData;
+use crate::{
+    config::AwsAccess, domain::data::SecretData, domain::sensitive::Sensitive,
+    provider::aws::function::AssumableRoles,
+};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/reader";
+const OTHER: &str = "arn:aws:iam::123456789012:role/writer";
 const POLICY: &str = "arn:aws:iam::aws:policy/ReadOnlyAccess";
 
 fn attributes(value: &Value) -> Attributes {
@@ -57,8 +61,44 @@ fn plan_as(
     bounds: &Value,
     right: LinkRight,
 ) -> Result<Plan, String> {
-    Plan::new(&attributes(dynamic), &base_with(data, bounds), right)
-        .map_err(|error| error.to_string())
+    plan_lent(dynamic, data, bounds, right, &FunctionIdentity::default())
+}
+
+fn plan_lent(
+    dynamic: &Value,
+    data: &Value,
+    bounds: &Value,
+    right: LinkRight,
+    function: &FunctionIdentity,
+) -> Result<Plan, String> {
+    let base = base_with(data, bounds);
+    Plan::new(&attributes(dynamic), &base, right, function).map_err(|error| error.to_string())
+}
+
+/// A function in `region` that is lent for `roles`.
+fn lent(region: &str, roles: &[&str]) -> FunctionIdentity {
+    let access = AwsAccess {
+        region: region.to_owned(),
+        access_key: Sensitive::new("ASIAFUNCTION".to_owned()),
+        secret_key: Sensitive::new("the function's secret".to_owned()),
+        session_token: Some(Sensitive::new("the function's token".to_owned())),
+    };
+    let roles = roles.iter().map(|role| (*role).to_owned()).collect();
+    FunctionIdentity::new(&access, AssumableRoles::new(roles).unwrap())
+}
+
+/// A base without a key, whose roles are `bounds`, of a function that is lent for [`ROLE`].
+fn keyless(dynamic: &Value, bounds: &Value) -> Result<Plan, String> {
+    let data = json!({"credentialSource": "function"});
+    let function = lent("us-east-1", &[ROLE]);
+    plan_lent(dynamic, &data, bounds, LinkRight::Read, &function)
+}
+
+/// What is wrong with a base of a function that is lent for [`ROLE`].
+fn wrong_base(data: &Value, bounds: &Value) -> String {
+    let function = lent("us-east-1", &[ROLE]);
+    let wrong = check_base(&base_with(data, bounds), &function).unwrap_err();
+    wrong.to_string()
 }
 
 fn plan(dynamic: &Value, bounds: &Value) -> Result<Plan, String> {
@@ -214,7 +254,9 @@ fn a_base_that_cannot_mint_is_named() {
         "externalId",
     ] {
         let base = base_with(&long_term(), &json!({ name: true }));
-        let text = check_base(&base).unwrap_err().to_string();
+        let text = check_base(&base, &FunctionIdentity::default())
+            .unwrap_err()
+            .to_string();
         assert!(text.starts_with(&format!("attributes.{name}: ")), "{text}");
     }
 }
@@ -319,4 +361,189 @@ fn unknown_attributes_are_ignored() {
         )
         .is_ok()
     );
+}
+
+#[test]
+fn a_base_without_a_key_says_so_in_one_way_only() {
+    let roles = json!({ "allowedRoleArns": [ROLE] });
+    for (data, field) in [
+        (
+            json!({"credentialSource": "lambda"}),
+            "data.credentialSource",
+        ),
+        (
+            json!({"credentialSource": "Function"}),
+            "data.credentialSource",
+        ),
+        (json!({"credentialSource": null}), "data.credentialSource"),
+        (
+            json!({"credentialSource": ["function"]}),
+            "data.credentialSource",
+        ),
+        (
+            with(long_term(), &json!({"credentialSource": ""})),
+            "data.credentialSource",
+        ),
+        (
+            with(long_term(), &json!({"credentialSource": "function"})),
+            "data.accessKey",
+        ),
+        (
+            json!({"credentialSource": "function", "secretKey": ""}),
+            "data.secretKey",
+        ),
+        (
+            json!({"credentialSource": "function", "sessionToken": null}),
+            "data.sessionToken",
+        ),
+        (
+            json!({"credentialSource": "function", "region": 7}),
+            "data.region",
+        ),
+        (
+            json!({"credentialSource": "function", "region": "mars-1"}),
+            "data.region",
+        ),
+        (
+            json!({"credentialSource": "function", "region": "cn-north-1"}),
+            "data.region",
+        ),
+        (json!({}), "data.accessKey"),
+    ] {
+        let text = wrong_base(&data, &roles);
+        assert!(text.starts_with(&format!("{field}: ")), "{data}: {text}");
+        assert!(!text.contains("lambda"), "{text}");
+    }
+}
+
+#[test]
+fn an_identity_is_lent_to_nobody_by_default() {
+    let data = json!({"credentialSource": "function"});
+    let roles = json!({ "allowedRoleArns": [ROLE] });
+    for nobody in [FunctionIdentity::default(), lent("us-east-1", &[])] {
+        let base = check_base(&base_with(&data, &roles), &nobody)
+            .unwrap_err()
+            .to_string();
+        let plan = plan_lent(&assume(&json!({})), &data, &roles, LinkRight::Read, &nobody);
+        for text in [base, plan.unwrap_err()] {
+            assert!(text.starts_with("data.credentialSource: "), "{text}");
+            assert!(text.contains("lends its identity to nobody"), "{text}");
+            assert!(text.contains("MAYFLY_ASSUMABLE_ROLES"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn each_role_of_a_base_without_a_key_is_one_that_the_deployment_lists() {
+    let data = json!({"credentialSource": "function"});
+    for (roles, field) in [
+        (json!({}), "attributes.allowedRoleArns"),
+        (
+            json!({"allowedRoleArns": null}),
+            "attributes.allowedRoleArns",
+        ),
+        (json!({"allowedRoleArns": []}), "attributes.allowedRoleArns"),
+        (
+            json!({"allowedRoleArns": ROLE}),
+            "attributes.allowedRoleArns",
+        ),
+        (
+            json!({"allowedRoleArns": [ROLE, OTHER]}),
+            "attributes.allowedRoleArns[1]",
+        ),
+        (
+            json!({"allowedRoleArns": ["arn:aws:iam::123456789012:role/*"]}),
+            "attributes.allowedRoleArns[0]",
+        ),
+        (
+            json!({"allowedRoleArns": [ROLE.to_uppercase()]}),
+            "attributes.allowedRoleArns[0]",
+        ),
+        (
+            json!({"allowedRoleArns": [format!("{ROLE} ")]}),
+            "attributes.allowedRoleArns[0]",
+        ),
+    ] {
+        let text = wrong_base(&data, &roles);
+        assert!(text.starts_with(&format!("{field}: ")), "{roles}: {text}");
+    }
+    let roles = json!({ "allowedRoleArns": [ROLE] });
+    let function = lent("us-east-1", &[OTHER, ROLE]);
+    assert!(check_base(&base_with(&data, &roles), &function).is_ok());
+}
+
+#[test]
+fn a_role_that_base_or_deployment_no_longer_lists_is_not_assumed() {
+    let other = assume(&json!({ "roleArn": OTHER }));
+    let both = json!({ "allowedRoleArns": [ROLE, OTHER] });
+    assert!(keyless(&assume(&json!({})), &both).is_ok());
+    let text = keyless(&other, &both).unwrap_err();
+    assert!(text.starts_with("attributes.roleArn: "), "{text}");
+    assert!(text.contains("MAYFLY_ASSUMABLE_ROLES"), "{text}");
+    for bounds in [
+        json!({}),
+        json!({"allowedRoleArns": []}),
+        json!({ "allowedRoleArns": [OTHER] }),
+    ] {
+        let text = keyless(&assume(&json!({})), &bounds).unwrap_err();
+        assert!(text.contains("allowedRoleArns"), "{text}");
+    }
+}
+
+#[test]
+fn a_chained_session_ends_after_an_hour_at_most() {
+    let bounds = json!({ "allowedRoleArns": [ROLE] });
+    let asked = |ttl: u32| keyless(&assume(&json!({ "ttl": ttl })), &bounds);
+    assert_eq!(keyless(&assume(&json!({})), &bounds).unwrap().ttl(), 900);
+    assert_eq!(asked(3_600).unwrap().ttl(), 3_600);
+    let text = asked(3_601).unwrap_err();
+    assert!(text.starts_with("attributes.ttl: "), "{text}");
+    assert!(
+        text.contains("chained sessions end after an hour at most"),
+        "{text}"
+    );
+}
+
+#[test]
+fn nothing_is_federated_with_the_functions_identity() {
+    let text = keyless(&federate(&json!({})), &json!({ "allowedRoleArns": [ROLE] })).unwrap_err();
+    assert!(text.starts_with("attributes.providerType: "), "{text}");
+    assert!(text.contains("cannot call GetFederationToken"), "{text}");
+}
+
+#[test]
+fn the_functions_region_is_used_unless_the_base_names_one() {
+    let bounds = json!({ "allowedRoleArns": [ROLE] });
+    let region = |own: &str, data: &Value| {
+        let function = lent(own, &[ROLE]);
+        plan_lent(
+            &assume(&json!({})),
+            data,
+            &bounds,
+            LinkRight::Read,
+            &function,
+        )
+        .map(|plan| plan.credential.region.name)
+    };
+    let bare = json!({"credentialSource": "function"});
+    let named = json!({"credentialSource": "function", "region": "eu-west-1"});
+    assert_eq!(region("us-west-2", &bare).unwrap(), "us-west-2");
+    assert_eq!(region("us-west-2", &named).unwrap(), "eu-west-1");
+    // A region that is newer than the list is no reason to refuse a base that names a known one.
+    assert_eq!(region("us-new-9", &named).unwrap(), "eu-west-1");
+    assert!(
+        region("us-new-9", &bare)
+            .unwrap_err()
+            .starts_with("data.region: ")
+    );
+}
+
+#[test]
+fn the_functions_keys_do_not_print() {
+    let function = lent("us-east-1", &[ROLE]);
+    let plan = keyless(&assume(&json!({})), &json!({ "allowedRoleArns": [ROLE] })).unwrap();
+    let text = format!("{function:?} {plan:?}");
+    for part in ["ASIAFUNCTION", "the function's"] {
+        assert!(!text.contains(part), "{text}");
+    }
 }

@@ -68,6 +68,13 @@ const REGIONS: [(Partition, &[&str]); 4] = [
     (EUROPE, &["eusc-de-east-1"]),
 ];
 
+impl Partition {
+    /// All of them.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        REGIONS.iter().map(|(partition, _)| *partition)
+    }
+}
+
 impl Region {
     /// The region of that name; 400 naming `field` if there is none.
     pub fn named(field: &str, name: &str) -> Result<Self, Error> {

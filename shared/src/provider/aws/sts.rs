@@ -17,11 +17,14 @@ use crate::{
     clock::{Clock, wire_seconds},
     domain::{data::SecretData, principal::Principal, sensitive::Sensitive},
     error::Error,
+    metrics::{self, Provider},
     provider::{
         Base, Minted,
         aws::{
-            credential::Credential,
+            bounds::Bounds,
+            credential::{Credential, uses_function},
             error::{Class, classify, failed},
+            function::FunctionIdentity,
             plan::{Call, Plan},
         },
     },
@@ -39,6 +42,7 @@ const SKEW: i64 = 60;
 pub struct Sts {
     client: Client,
     clock: Arc<dyn Clock>,
+    function: FunctionIdentity,
 }
 
 /// What both calls answer.
@@ -52,7 +56,34 @@ struct Granted {
 impl Sts {
     /// STS behind `client`, which must not cache identities: every base secret is another one.
     pub fn new(client: Client, clock: Arc<dyn Clock>) -> Self {
-        Self { client, clock }
+        Self {
+            client,
+            clock,
+            function: FunctionIdentity::default(),
+        }
+    }
+
+    /// The same, for bases without a key of their own too, as far as `function` is lent.
+    #[must_use]
+    pub fn lending(self, function: FunctionIdentity) -> Self {
+        Self { function, ..self }
+    }
+
+    /// The function's identity, as far as it is lent.
+    pub(in crate::provider) fn function(&self) -> &FunctionIdentity {
+        &self.function
+    }
+
+    /// The roles of a base without a key of its own that the deployment does not lend the function's identity for. What
+    /// else is wrong with it is said when it is used.
+    pub fn unlent(&self, base: &Base) -> Vec<String> {
+        match (
+            uses_function(&base.data),
+            Bounds::from_base(&base.attributes),
+        ) {
+            (Ok(true), Ok(bounds)) => bounds.unlent(&self.function),
+            _ => Vec::new(),
+        }
     }
 
     /// Mints. A base key that AWS does not know is tried again for a moment if it has just been written.
@@ -83,17 +114,17 @@ impl Sts {
         }
     }
 
-    /// Who the base secret's key belongs to, as AWS says: an ARN. Needs no permission and changes nothing.
+    /// Who the base secret's key, or the function's in its place, belongs to, as AWS says: an ARN. Needs no permission and changes nothing.
     pub async fn identity(&self, base: &Base) -> Result<String, Error> {
-        let credential = Credential::from_data(&base.data)?;
+        let credential = Credential::from_data(&base.data, &self.function)?;
         let answer = self
             .client
             .get_caller_identity()
             .customize()
             .config_override(with_keys(&credential))
-            .send()
-            .await
-            .map_err(|error| Failure::from_sdk("GetCallerIdentity", error).error)?;
+            .send();
+        let answer = self.told("GetCallerIdentity", answer).await;
+        let answer = answer.map_err(|failure| failure.error)?;
         Ok(answer.arn.unwrap_or_default())
     }
 
@@ -126,9 +157,8 @@ impl Sts {
             .set_tags(tags(plan)?)
             .customize()
             .config_override(with_keys(&plan.credential))
-            .send()
-            .await
-            .map_err(|error| Failure::from_sdk("AssumeRole", error))?;
+            .send();
+        let answer = self.told("AssumeRole", answer).await?;
         Granted::from_answer(answer.credentials)
     }
 
@@ -143,10 +173,26 @@ impl Sts {
             .set_tags(tags(plan)?)
             .customize()
             .config_override(with_keys(&plan.credential))
-            .send()
-            .await
-            .map_err(|error| Failure::from_sdk("GetFederationToken", error))?;
+            .send();
+        let answer = self.told("GetFederationToken", answer).await?;
         Granted::from_answer(answer.credentials)
+    }
+
+    /// What a call answers, which is measured. What the client tries again within it is the same call.
+    async fn told<T, E, R>(
+        &self,
+        action: &'static str,
+        call: impl Future<Output = Result<T, SdkError<E, R>>>,
+    ) -> Result<T, Failure>
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+        R: std::fmt::Debug + Send + Sync + 'static,
+    {
+        let measured = metrics::Call::begin(Provider::Sts, &*self.clock);
+        let answer = call.await.map_err(|error| Failure::from_sdk(action, error));
+        let class = answer.as_ref().err().map(|failure| &failure.class);
+        measured.answered(matches!(class, Some(Class::Throttled | Class::Unavailable)));
+        answer
     }
 }
 
@@ -237,10 +283,10 @@ fn tags(plan: &Plan) -> Result<Option<Vec<Tag>>, Failure> {
     Ok(Some(tags).filter(|tags| !tags.is_empty()))
 }
 
-/// The base secret's own keys and region for this one call; the connections stay shared.
+/// The base's keys and region for this one call; the connections stay shared.
 #[expect(
     clippy::disallowed_methods,
-    reason = "provider: the base credential signs the call"
+    reason = "provider: the base's credential, or the function's for it, signs the call"
 )]
 fn with_keys(credential: &Credential) -> aws_sdk_sts::config::Builder {
     let keys = Credentials::new(
@@ -251,7 +297,7 @@ fn with_keys(credential: &Credential) -> aws_sdk_sts::config::Builder {
             .as_ref()
             .map(|token| token.expose().to_owned()),
         None,
-        "base secret",
+        "base",
     );
     aws_sdk_sts::Config::builder()
         .credentials_provider(keys)

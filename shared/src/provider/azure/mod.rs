@@ -56,7 +56,7 @@ impl Azure {
         endpoints: &Endpoints,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let transport = Arc::new(Transport::new(connector, endpoints));
+        let transport = Arc::new(Transport::new(connector, endpoints, clock.clone()));
         // The library logs URLs, and no headers or query parameters but harmless ones; never bodies.
         let options = ClientOptions {
             transport: Some(AzureTransport::new(transport.clone())),

@@ -1,5 +1,7 @@
 //! The way from Azure's client libraries to the connector that all clouds share, and the only hosts it leads to.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use aws_smithy_runtime_api::client::{
     http::{HttpConnector, SharedHttpConnector},
@@ -13,8 +15,10 @@ use azure_core::{
 use http_body_util::{BodyExt, Limited};
 
 use crate::{
+    clock::Clock,
     config::Endpoints,
     error::chain,
+    metrics::{Call, Provider},
     provider::azure::{environment::Environment, error::Service},
 };
 
@@ -22,10 +26,16 @@ use crate::{
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
 
 /// Sends requests of Azure's client libraries over the shared connector: there is one HTTP stack.
-#[derive(Debug, Clone)]
 pub(super) struct Transport {
     connector: SharedHttpConnector,
     overrides: Overrides,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Transport")
+    }
 }
 
 /// Where services are, if the deployment says that they are not at their usual place.
@@ -37,9 +47,14 @@ struct Overrides {
 }
 
 impl Transport {
-    pub(super) fn new(connector: SharedHttpConnector, endpoints: &Endpoints) -> Self {
+    pub(super) fn new(
+        connector: SharedHttpConnector,
+        endpoints: &Endpoints,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             connector,
+            clock,
             overrides: Overrides {
                 login: endpoints.azure_login.clone(),
                 graph: endpoints.azure_graph.clone(),
@@ -59,8 +74,8 @@ impl Transport {
             .any(|home| home.origin() == link.origin())
     }
 
-    fn to_connector(&self, request: &Request) -> azure_core::Result<HttpRequest> {
-        let url = self.overrides.apply(request.url())?;
+    fn to_connector(&self, request: &Request) -> azure_core::Result<(Service, HttpRequest)> {
+        let (service, url) = self.overrides.apply(request.url())?;
         let body = match request.body() {
             Body::Bytes(bytes) => SdkBody::from(bytes.clone()),
             Body::SeekableStream(_) => return Err(wrong("a request with a stream")),
@@ -73,14 +88,11 @@ impl Transport {
         }
         // The request itself stays out of the error: it holds credentials.
         let sent = sent.body(body).map_err(|_| wrong("a request"))?;
-        HttpRequest::try_from(sent).map_err(|_| wrong("a request"))
+        let sent = HttpRequest::try_from(sent).map_err(|_| wrong("a request"))?;
+        Ok((service, sent))
     }
-}
 
-#[async_trait]
-impl HttpClient for Transport {
-    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
-        let sent = self.to_connector(request)?;
+    async fn exchange(&self, sent: HttpRequest) -> azure_core::Result<AsyncRawResponse> {
         let answer = self.connector.call(sent).await.map_err(|error| {
             let kind = if error.is_timeout() || error.is_io() {
                 ErrorKind::Io
@@ -103,6 +115,33 @@ impl HttpClient for Transport {
     }
 }
 
+#[async_trait]
+impl HttpClient for Transport {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        let (service, sent) = self.to_connector(request)?;
+        let call = Call::begin(service.into(), &*self.clock);
+        let answer = self.exchange(sent).await;
+        call.answered(answer.as_ref().map_or(true, is_fault));
+        answer
+    }
+}
+
+/// Whether an answer is the service's own fault, or throttling.
+fn is_fault(answer: &AsyncRawResponse) -> bool {
+    let status = u16::from(answer.status());
+    status == 429 || status >= 500
+}
+
+impl From<Service> for Provider {
+    fn from(service: Service) -> Self {
+        match service {
+            Service::Entra => Self::Entra,
+            Service::Graph => Self::Graph,
+            Service::Arm => Self::Arm,
+        }
+    }
+}
+
 impl Overrides {
     fn of(&self, service: Service) -> Option<&str> {
         match service {
@@ -113,18 +152,19 @@ impl Overrides {
     }
 
     /// Where `url` is really sent: nowhere but to a known host, or to what the deployment named.
-    fn apply(&self, url: &Url) -> azure_core::Result<Url> {
+    fn apply(&self, url: &Url) -> azure_core::Result<(Service, Url)> {
         let services = [Service::Entra, Service::Graph, Service::Arm];
         for service in services {
             let is_own = Environment::ALL
                 .into_iter()
                 .any(|cloud| is_at(url, host_of(service, cloud)));
-            match self.of(service) {
-                Some(other) if is_own => return moved(url, other),
-                None if is_own => return Ok(url.clone()),
-                Some(other) if is_at(url, other) => return Ok(url.clone()),
-                _ => {}
-            }
+            let to = match self.of(service) {
+                Some(other) if is_own => moved(url, other)?,
+                None if is_own => url.clone(),
+                Some(other) if is_at(url, other) => url.clone(),
+                _ => continue,
+            };
+            return Ok((service, to));
         }
         Err(wrong("a request to a host that is none of Azure's"))
     }
@@ -170,7 +210,7 @@ mod tests {
     fn sent(overrides: &Overrides, url: &str) -> Result<String, String> {
         overrides
             .apply(&Url::parse(url).unwrap())
-            .map(String::from)
+            .map(|(_, url)| url.into())
             .map_err(|error| error.to_string())
     }
 
