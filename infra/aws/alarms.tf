@@ -119,6 +119,13 @@ locals {
 resource "aws_cloudwatch_metric_alarm" "vault" {
   for_each = local.vault_alarms
 
+  lifecycle {
+    precondition {
+      condition     = var.alarm_topic_arn == null ? true : split(":", var.alarm_topic_arn)[3] == local.region
+      error_message = "The alarm_topic_arn must be of a topic in ${local.region}: CloudWatch sends to no other region."
+    }
+  }
+
   alarm_name          = "${var.name}-${each.key}"
   alarm_description   = each.value.description
   namespace           = "Mayfly"

@@ -13,7 +13,6 @@ locals {
     { title = "Audit failures", metric = "AuditFailures", by = [], statistic = "Sum" },
     { title = "Admin recoveries", metric = "AdminRecoveries", by = [], statistic = "Sum" },
     { title = "Refused sign-ins", metric = "FailedSignIns", by = [], statistic = "Sum" },
-    { title = "Refused tokens", metric = "RefusedTokens", by = [], statistic = "Sum" },
     { title = "Requests without a token that counts", metric = "RefusedTokens", by = [], statistic = "Sum" },
     { title = "Cold starts", metric = "ColdStarts", by = ["Function"], statistic = "Sum" },
   ]

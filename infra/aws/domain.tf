@@ -40,6 +40,9 @@ resource "aws_route53_record" "vault" {
   name    = each.key
   type    = "A"
 
+  # In a move to another region the record is there already, and leads to what is left.
+  allow_overwrite = true
+
   alias {
     name                   = aws_apigatewayv2_domain_name.vault[each.key].domain_name_configuration[0].target_domain_name
     zone_id                = aws_apigatewayv2_domain_name.vault[each.key].domain_name_configuration[0].hosted_zone_id

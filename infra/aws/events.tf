@@ -91,6 +91,9 @@ resource "aws_scheduler_schedule" "worker" {
       arn = aws_sqs_queue.failures.arn
     }
   }
+
+  # It invokes at once, and would be refused.
+  depends_on = [aws_iam_role_policy.scheduler]
 }
 
 # A schedule hands its event over and does not wait; from there on, Lambda tries again.

@@ -73,7 +73,7 @@ resource "aws_lambda_function" "vault" {
   tags             = var.tags
 
   # Signing in is kept apart from the rest: neither can take the other's last instance.
-  reserved_concurrent_executions = each.key == "token" ? var.token_concurrency : -1
+  reserved_concurrent_executions = each.key == "token" ? var.token_concurrency : var.stopped ? 0 : -1
 
   environment {
     variables = { for name, value in local.environment[each.key] : name => value if nonsensitive(value != null) }
@@ -108,6 +108,19 @@ resource "aws_lambda_alias" "live" {
   description      = "What the gateway, the stream and the schedules invoke"
   function_name    = aws_lambda_function.vault[each.key].function_name
   function_version = aws_lambda_function.vault[each.key].version
+}
+
+# Nobody waits for the answer of an asynchronous invocation, and each try would mint, or make an admin, once more.
+resource "aws_lambda_function_event_invoke_config" "asked" {
+  for_each = merge(
+    { for function in ["dynamic-read", "token"] : function => aws_lambda_alias.live[function] },
+    aws_lambda_alias.direct,
+  )
+
+  function_name                = each.value.function_name
+  qualifier                    = each.value.name
+  maximum_event_age_in_seconds = 60
+  maximum_retry_attempts       = 0
 }
 
 # An invocation of one of these acts as the principal that MAYFLY_ALIASES maps the alias to. IAM says who may.

@@ -5,9 +5,19 @@ output "url" {
   value       = var.domain == null ? aws_apigatewayv2_api.vault.api_endpoint : "https://${var.domain.name}"
 }
 
+output "domain_target" {
+  description = "What the record of the domain must lead to, if it is not made here: the gateway's name, and the zone of an alias in Route 53."
+  value = one([
+    for made in aws_apigatewayv2_domain_name.vault : {
+      name    = made.domain_name_configuration[0].target_domain_name
+      zone_id = made.domain_name_configuration[0].hosted_zone_id
+    }
+  ])
+}
+
 output "first_admin_command" {
   description = "Makes the first admin, once, and prints its client id and secret; needs the right lambda:InvokeFunction on token."
-  value       = "aws lambda invoke --region ${local.region} --function-name ${local.function_names["token"]} --qualifier ${local.live} --cli-binary-format raw-in-base64-out --payload '{\"bootstrap\": {}}' /dev/stdout"
+  value       = "aws lambda invoke --region ${local.region} --output json --function-name ${local.function_names["token"]} --qualifier ${local.live} --cli-binary-format raw-in-base64-out --payload '{\"bootstrap\": {}}' /dev/stdout"
 }
 
 output "table_name" {

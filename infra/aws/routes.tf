@@ -70,12 +70,14 @@ locals {
     "$default" = "access"
   }
 
-  # Where whoever asks has no token yet, or proves a password: guessing there must be slow.
+  # Where whoever asks has no token yet, or proves a password: guessing there must be slow. With a slash at its end, each of
+  # them is whatever no route takes.
   guessed_routes = [
     "POST /v1/token",
     "POST /v1/revoke/{refreshtoken}",
     "POST /v1/initialize",
     "POST /v1/users/{name}/password",
     "GET /v1/clients/bootstrap/{code}",
+    "$default",
   ]
 }

@@ -292,6 +292,13 @@ variable "alarm_thresholds" {
   }
 }
 
+variable "stopped" {
+  description = "Whether no function runs but token: for the time between a restore and the moment when all tokens are void."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "protect_data" {
   description = "Whether the table and its key are kept from being deleted. To destroy them, apply with false first, then destroy."
   type        = bool

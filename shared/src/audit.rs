@@ -60,6 +60,9 @@ impl Issuance {
 }
 
 impl Trail {
+    /// The action of a direct invocation.
+    pub const INVOKE: &'static str = "INVOKE";
+
     /// The trail of a request: its id, its method, what it is about, and where it comes from.
     pub fn new(request_id: String, action: &'static str, path: String, source: String) -> Self {
         Self {
@@ -106,6 +109,11 @@ impl Trail {
     /// What kind of data the request reads, if it does.
     pub(crate) fn kind(&self) -> Option<Kind> {
         self.reads.lock().ok().and_then(|reads| *reads)
+    }
+
+    /// Whether it is of a direct invocation, whose sender IAM has checked.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.action == Self::INVOKE
     }
 
     /// Whether the record that covers the outcome is already safe.

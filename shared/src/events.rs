@@ -52,7 +52,7 @@ async fn answer(
     let LambdaEvent { payload, context } = event;
     let invocation = Invocation::begin(&app, &function, &context.request_id);
     let work = handler(app.clone(), payload, until(context.deadline));
-    let outcome = app.sealer.keys().beside(work).await;
+    let outcome = telemetry::caught(app.sealer.keys().beside(work)).await;
     invocation.end("EVENT", outcome)
 }
 

@@ -1,8 +1,9 @@
 //! Log lines. Only Mayfly's own may be turned up: at TRACE the libraries would print requests, and secrets with them.
 
-use std::io::IsTerminal;
+use std::{io::IsTerminal, panic::AssertUnwindSafe};
 
-use tracing::{Level, Subscriber};
+use futures_util::FutureExt;
+use tracing::{Level, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     filter::Targets, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
 };
@@ -61,6 +62,7 @@ impl Answered<'_> {
 /// JSON lines on standard output, as CloudWatch reads them.
 pub fn init_json(level: Level) {
     json(level, std::io::stdout).init();
+    log_panics();
 }
 
 /// Plain lines on standard error, for people.
@@ -89,9 +91,41 @@ where
         .with(lines)
 }
 
-/// `level` for Mayfly's crates, whose names all begin so; WARN at most for all others.
+/// `level` for Mayfly's crates, whose names all begin so; WARN at most for all others. The runtime would write down every
+/// failed invocation once more, with a message that is for its caller.
 fn filter(level: Level) -> Targets {
     Targets::new()
         .with_default(level.min(Level::WARN))
+        .with_target("lambda_runtime::layers::panic", LevelFilter::OFF)
         .with_target("mayfly", level)
+}
+
+/// Runs `work`; a panic in it is a fault of ours and no more, so that the invocation still ends with its line, its metrics
+/// and an error of a known type.
+pub(crate) async fn caught<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let outcome = AssertUnwindSafe(work).catch_unwind().await;
+    outcome.unwrap_or_else(|_| Err(Error::internal("a panic")))
+}
+
+/// Says where a panic was and not with which words: they may quote what was being worked on.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place = place.unwrap_or_default(), "panicked");
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_fault_of_ours_without_its_words() {
+        let outcome = caught(async {
+            let numbers: Vec<u8> = Vec::new();
+            Ok(numbers[3])
+        });
+        let error = outcome.await.unwrap_err();
+        assert_eq!(chain(&error), "internal error: a panic");
+    }
 }

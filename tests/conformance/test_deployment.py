@@ -47,7 +47,7 @@ class Deployment:
         return done
 
     def apply(self, *arguments):
-        """Applies; nothing may be left to do."""
+        """Applies, which must succeed."""
         done = self.terraform("apply", "-auto-approve", "-input=false", "-no-color", *arguments)
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
 

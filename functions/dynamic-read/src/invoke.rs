@@ -51,7 +51,7 @@ async fn invoked(app: Arc<App>, direct: Direct) -> Result<Value, Error> {
         .alias
         .map(|alias| format!("alias:{alias}"))
         .unwrap_or_default();
-    let trail = Trail::new(direct.request_id, "INVOKE", target.resource(), source);
+    let trail = Trail::new(direct.request_id, Trail::INVOKE, target.resource(), source);
     let identity = Identity {
         proof: Proof::Alias(principal),
         source: None,

@@ -110,6 +110,7 @@ run "limits" {
       "POST /v1/initialize"              = [3, 4]
       "POST /v1/users/{name}/password"   = [3, 4]
       "GET /v1/clients/bootstrap/{code}" = [3, 4]
+      "$default"                         = [3, 4]
     }
     error_message = "Routes where a credential can be guessed are throttled more."
   }

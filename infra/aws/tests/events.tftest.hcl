@@ -81,4 +81,12 @@ run "events" {
     )
     error_message = "An event that fails in the worker is tried once more and then left in the queue."
   }
+
+  assert {
+    condition = (
+      sort(keys(aws_lambda_function_event_invoke_config.asked)) == tolist(["dynamic-read", "token"])
+      && alltrue([for config in aws_lambda_function_event_invoke_config.asked : config.maximum_retry_attempts == 0 && config.maximum_event_age_in_seconds == 60])
+    )
+    error_message = "What mints or makes an admin is never tried again by itself."
+  }
 }

@@ -73,7 +73,7 @@ run "functions" {
   }
 
   assert {
-    condition     = output.first_admin_command == "aws lambda invoke --region eu-central-1 --function-name mayfly-token --qualifier live --cli-binary-format raw-in-base64-out --payload '{\"bootstrap\": {}}' /dev/stdout"
+    condition     = output.first_admin_command == "aws lambda invoke --region eu-central-1 --output json --function-name mayfly-token --qualifier live --cli-binary-format raw-in-base64-out --payload '{\"bootstrap\": {}}' /dev/stdout"
     error_message = "The command of the first admin invokes token."
   }
 
@@ -229,4 +229,19 @@ run "too_much_for_the_environment" {
   }
 
   expect_failures = [aws_lambda_function.vault]
+}
+
+run "stopped" {
+  command = plan
+
+  variables {
+    stopped = true
+  }
+
+  assert {
+    condition = { for name, function in aws_lambda_function.vault : name => function.reserved_concurrent_executions } == {
+      access = 0, crud = 0, dynamic-read = 0, lease-worker = 0, token = 20
+    }
+    error_message = "Of a stopped vault only token runs, to void all tokens."
+  }
 }

@@ -155,6 +155,16 @@ run "eighth" {
   expect_failures = [var.direct_invokers]
 }
 
+run "topic_of_another_region" {
+  command = plan
+
+  variables {
+    alarm_topic_arn = "arn:aws:sns:us-east-1:123456789012:operators"
+  }
+
+  expect_failures = [aws_cloudwatch_metric_alarm.vault]
+}
+
 # China and the regions for governments have other partitions, in ARNs and in the names of services.
 run "another_partition" {
   command = plan

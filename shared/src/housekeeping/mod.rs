@@ -62,7 +62,8 @@ pub async fn sweep(app: &App, until: OffsetDateTime) -> Swept {
     swept
 }
 
-/// Adds branch keys now, however young the newest are; answers how many. The sweeps that follow seal everything anew.
+/// Adds branch keys now, however young the newest are; answers how many. The sweeps that follow seal secrets anew; a
+/// signing key stays under the branch key it was sealed with until it is replaced.
 pub async fn rotate(app: &App) -> Result<usize, Error> {
     rotation::rotate(app, Duration::ZERO).await
 }

@@ -65,7 +65,7 @@ pub async fn settle(
 }
 
 async fn recorded(app: &App, trail: &Trail, outcome: Result<Reply, Error>) -> Result<Reply, Error> {
-    if matches!(outcome, Err(Error::Unauthenticated)) {
+    if matches!(outcome, Err(Error::Unauthenticated)) && !trail.is_direct() {
         metrics::refused_token();
     } else if !trail.is_recorded() {
         let text = match &outcome {

@@ -143,10 +143,10 @@ impl Invoked {
         let request_id = context.request_id.clone();
         let invocation = Invocation::begin(&self.app, &self.settings.function, &request_id);
         if payload.get("requestContext").is_none() {
-            let outcome = self.answer_direct(payload, &context).await;
+            let outcome = telemetry::caught(self.answer_direct(payload, &context)).await;
             return invocation.end("INVOKE", outcome);
         }
-        match self.answer_http(payload, context).await {
+        match telemetry::caught(self.answer_http(payload, context)).await {
             // The edge has written its line.
             Ok(answer) => {
                 metrics::flush();

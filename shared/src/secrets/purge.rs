@@ -97,12 +97,12 @@ async fn sweep_list(
         let Some(found) = due.next::<RemovalRecord>().await? else {
             return Ok(());
         };
-        for DueItem { key, since, record } in found {
+        for late in found.iter().filter(|item| item.record.is_ok()) {
+            due.was_late(late.since);
+        }
+        for DueItem { key, record, .. } in found {
             if app.clock.now() >= until {
                 return Ok(());
-            }
-            if record.is_ok() {
-                due.was_late(since);
             }
             let outcome = match (record, list) {
                 (Ok(task), TASK) => finish(app, &task, until).await,

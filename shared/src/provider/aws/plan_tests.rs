@@ -340,6 +340,17 @@ fn whoever_may_only_assign_gets_only_what_a_bound_lists() {
 }
 
 #[test]
+fn whoever_may_read_a_base_without_a_key_gets_only_what_a_bound_lists() {
+    let tagged = assume(&json!({"sessionTags": {"team": "a"}}));
+    assert_eq!(
+        refused(keyless(&tagged, &json!({"allowedRoleArns": [ROLE]}))),
+        "attributes.sessionTags"
+    );
+    let bounds = json!({"allowedRoleArns": [ROLE], "allowedSessionTags": {"team": "*"}});
+    assert!(keyless(&tagged, &bounds).is_ok());
+}
+
+#[test]
 fn the_bases_external_id_wins() {
     let plan = plan(
         &assume(&json!({"externalId": "mine"})),
