@@ -69,7 +69,9 @@ async fn a_session_is_minted_with_the_functions_own_identity() {
 async fn what_the_attributes_ask_for_is_sent_as_with_a_key() {
     let (vault, _) = lending(&[ROLE]).await;
     let base = with(
-        keyless(&json!({"allowedRoleArns": [ROLE], "externalId": "the-owners"})),
+        keyless(&json!({
+            "allowedRoleArns": [ROLE], "externalId": "the-owners", "allowedSessionTags": {"team": ["blue"]},
+        })),
         &json!({"data": {"credentialSource": "function", "region": "eu-west-1"}}),
     );
     vault.create("aws/base", base).await.expect(201);
