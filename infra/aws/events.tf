@@ -9,6 +9,14 @@ locals {
   failures     = "${var.name}-failures"
   failures_arn = "arn:${local.partition}:sqs:${local.region}:${local.account}:${local.failures}"
 
+  # For whoever leaves something there: the worker's stream and invocations, and the schedules.
+  leave_failures = {
+    Sid      = "LeaveFailures"
+    Effect   = "Allow"
+    Action   = ["sqs:SendMessage"]
+    Resource = local.failures_arn
+  }
+
   schedules = {
     sweep = {
       description = "Does whatever is due"
@@ -144,12 +152,7 @@ resource "aws_iam_role_policy" "scheduler" {
         Action   = ["lambda:InvokeFunction"]
         Resource = local.worker.arn
       },
-      {
-        Sid      = "LeaveFailures"
-        Effect   = "Allow"
-        Action   = ["sqs:SendMessage"]
-        Resource = local.failures_arn
-      },
+      local.leave_failures,
     ]
   })
 }

@@ -57,12 +57,7 @@ locals {
         ]
         Resource = aws_dynamodb_table.vault.stream_arn
       },
-      {
-        Sid      = "LeaveFailures"
-        Effect   = "Allow"
-        Action   = ["sqs:SendMessage"]
-        Resource = local.failures_arn
-      },
+      local.leave_failures,
     ]
   }
 }

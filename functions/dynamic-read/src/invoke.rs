@@ -32,8 +32,8 @@ struct Payload {
     version: Option<u64>,
 }
 
-/// Answers a direct invocation with the secret, as `GET` would, and with a `leaseId` where that has a header for it. Who invokes an alias that is mapped to no principal is
-/// refused: IAM says who may invoke, the map says as whom.
+/// Answers a direct invocation with the secret, as `GET` would, and with a `leaseId` where that has a header for it. Who
+/// invokes an alias that is mapped to no principal is refused: IAM says who may invoke, the map says as whom.
 pub fn invoke(app: Arc<App>, direct: Direct) -> BoxFuture<'static, Result<Value, Error>> {
     Box::pin(invoked(app, direct))
 }

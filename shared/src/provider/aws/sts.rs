@@ -114,7 +114,8 @@ impl Sts {
         }
     }
 
-    /// Who the base secret's key, or the function's in its place, belongs to, as AWS says: an ARN. Needs no permission and changes nothing.
+    /// Who the base secret's key, or the function's in its place, belongs to, as AWS says: an ARN. Needs no permission and
+    /// changes nothing.
     pub async fn identity(&self, base: &Base) -> Result<String, Error> {
         let credential = Credential::from_data(&base.data, &self.function)?;
         let answer = self
