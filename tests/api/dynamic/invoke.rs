@@ -147,7 +147,7 @@ async fn the_mapped_principal_has_its_own_rights_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_principal_that_does_not_exist_is_nobody() {
+async fn a_principal_that_does_not_exist_is_nobody_and_is_recorded() {
     let vault = vault_with_reader().await;
     for principal in ["roles:nobody", "users:bob"] {
         let refused = vault
@@ -162,6 +162,10 @@ async fn a_principal_that_does_not_exist_is_nobody() {
     vault.delete_item(&role);
     let refused = vault.invoke(ADMIN, json!({"path": "aws/reader"})).await;
     assert!(matches!(refused, Err(Error::Unauthenticated)));
+    // IAM has let somebody in: the record leads to the alias, and so to them.
+    let records = invocations(&vault);
+    let statuses: Vec<&Value> = records.iter().map(|record| &record["status"]).collect();
+    assert_eq!(statuses, [401, 401, 401]);
 }
 
 #[tokio::test]
